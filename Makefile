@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every job a person runs; `make help` lists them. Objects live under $(OUT)/obj, and a change of
+# compiler or flags rebuilds them. VARIANT=asan|fuzz|coverage builds beside the release in
+# build/$(VARIANT).
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+VARIANT ?= release
+OUT := $(if $(filter release,$(VARIANT)),build,build/$(VARIANT))
+OBJ := $(OUT)/obj
+V ?= 0
+Q := $(if $(filter 0,$(V)),@)
+say = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' $(1) $(2))
+
+VERSION := $(shell cat VERSION)
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(VARIANT)),clang,cc)
+endif
+PKG_CONFIG ?= pkg-config
+
+PKGS := libcrypto jansson yaml-0.1
+AGENT_PKGS := libcrypto jansson yaml-0.1 tss2-esys tss2-mu tss2-rc tss2-tctildr
+pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(AGENT_PKGS) 2>/dev/null)
+pkg_libs := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+agent_libs := $(shell $(PKG_CONFIG) --libs $(AGENT_PKGS) 2>/dev/null)
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers \
+	-Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla
+ifneq ($(WERROR),)
+WARN += -Werror
+endif
+variant_cflags_release := -O2 -D_FORTIFY_SOURCE=2
+variant_cflags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+variant_cflags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+variant_cflags_coverage := -O0 --coverage
+all_cflags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -g -fPIE -fstack-protector-strong -pthread \
+	-fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. -DASSAY_VERSION='"$(VERSION)"' $(WARN) \
+	$(pkg_cflags) $(variant_cflags_$(VARIANT)) $(CPPFLAGS) $(CFLAGS)
+all_ldflags := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed \
+	$(filter -fsanitize=address$(comma)% --coverage,$(variant_cflags_$(VARIANT))) $(LDFLAGS)
+comma := ,
+
+# --- what is built from what --------------------------------------------------------------------
+
+rooms := core tpm measure precompute
+lib_src := $(sort $(foreach r,$(rooms),$(wildcard $(r)/*.c $(r)/*/*.c)))
+agent_src := $(sort $(wildcard core/*.c tpm/*.c attest/*.c)) cli/agent.c
+cli_src := $(filter-out cli/agent.c,$(wildcard cli/*.c))
+unit_src := $(sort $(wildcard tests/unit/test_*.c))
+fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+lib_obj := $(lib_src:%.c=$(OBJ)/%.o)
+cli_obj := $(cli_src:%.c=$(OBJ)/%.o)
+agent_obj := $(agent_src:%.c=$(OBJ)/%.o)
+unit_bin := $(unit_src:tests/unit/%.c=$(OUT)/tests/%)
+fuzz_bin := $(fuzz_src:tests/fuzz/%.c=$(OUT)/fuzz/%)
+
+programs := $(if $(cli_src),$(OUT)/assay) $(if $(wildcard cli/agent.c),$(OUT)/assay-agent)
+
+.PHONY: all
+all: $(programs) ## build assay and assay-agent
+
+# The stamp changes when compiler or flags do, and everything depends on it.
+$(OBJ)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(all_cflags) $(all_ldflags)' | cmp -s - $@ || printf '%s\n' '$(CC) $(all_cflags) $(all_ldflags)' > $@
+.PHONY: FORCE
+
+$(OBJ)/%.o: %.c $(OBJ)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
+
+$(OUT)/libassay.a: $(lib_obj)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+
+$(OUT)/assay: $(cli_obj) $(OUT)/libassay.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs) $(LDLIBS)
+
+$(OUT)/assay-agent: $(agent_obj)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(all_ldflags) -Wl,-Map=$@.map -o $@ $^ $(agent_libs) $(LDLIBS)
+
+# Unit tests: one program for each module. libs_<test> names what one of them needs beyond cmocka.
+.PHONY: unit-tests
+unit-tests: $(unit_bin)
+$(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(OUT)/libassay.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) -o $@ $^ -lcmocka $(pkg_libs) $(libs_$*) $(LDLIBS)
+
+# Fuzz targets: with VARIANT=fuzz for libFuzzer, else with a main that replays files.
+fuzz_main := $(if $(filter fuzz,$(VARIANT)),,$(OBJ)/tests/fuzz/replay.o)
+fuzz_link := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer)
+.PHONY: fuzz-bins
+fuzz-bins: $(fuzz_bin)
+$(OUT)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(fuzz_main) $(OUT)/libassay.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) $(fuzz_link) -o $@ $^ $(pkg_libs) $(LDLIBS)
+
+.PHONY: clean
+clean: ## remove what was built (not downloaded packages)
+	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.a
+
+.PHONY: help
+help: ## list the jobs
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
