@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every ceiling on foreign input, each with its reason. Tests go one below, to, and one past each. */
+#ifndef ASSAY_CORE_LIMITS_H
+#define ASSAY_CORE_LIMITS_H
+
+/* A prediction of a base image has some hundred events; containers and phases add hundreds more. */
+#define ASSAY_JSON_MAX_FILE (64U << 20)
+#define ASSAY_JSON_MAX_DEPTH 64
+/* The largest profile seen, with every db entry of a laptop spelled out, is below 1 MiB. */
+#define ASSAY_YAML_MAX_FILE (4U << 20)
+#define ASSAY_YAML_MAX_DEPTH 16
+#define ASSAY_YAML_MAX_NODES 200000
+
+/* Extents of one file: a 2 GiB file of single 512-byte clusters would have four million. */
+#define ASSAY_SRC_MAX_EXTENTS (1U << 22)
+
+#endif

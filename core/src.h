@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sources: things that can be read at an offset. A disk, a partition of it, a file in that
+ * partition, a section of that file are all sources; none of them is a copy.
+ *
+ * Sources are reference-counted: a slice keeps its parent alive, and free drops one reference.
+ * Reads are thread-safe (pread underneath).
+ */
+#ifndef ASSAY_CORE_SRC_H
+#define ASSAY_CORE_SRC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+struct assay_src;
+
+/* A regular file or block device, read-only. Directories, pipes and the like are refused. */
+int assay_src_open_file(const char *path, struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
+/* Memory that outlives the source (borrowed). */
+int assay_src_from_mem(const void *p, size_t len, struct assay_src **ret,
+		       struct assay_err *err) ASSAY_MUST;
+/* Part of another source; refuses (ASSAY_E_CORRUPT) to leave its parent. */
+int assay_src_slice(struct assay_src *parent, uint64_t off, uint64_t len, struct assay_src **ret,
+		    struct assay_err *err) ASSAY_MUST;
+
+struct assay_extent {
+	uint64_t off; /* in the parent */
+	uint64_t len;
+};
+/*
+ * Extents of a parent, one after another, as one source of their summed length (a file in a
+ * filesystem). The array is copied, neighbours that touch are joined; each must lie inside the
+ * parent, else ASSAY_E_CORRUPT.
+ */
+int assay_src_extents(struct assay_src *parent, const struct assay_extent *e, size_t n,
+		      struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
+
+struct assay_src *assay_src_ref(struct assay_src *src);
+void assay_src_free(struct assay_src **src);
+ASSAY_DEFINE_AUTO(assay_src)
+
+uint64_t assay_src_size(const struct assay_src *src);
+/* Where byte `off` of this source lies in the outermost file: what errors carry as `at`. */
+uint64_t assay_src_origin(const struct assay_src *src, uint64_t off);
+
+/* Reads exactly len bytes or fails: ASSAY_E_CORRUPT when the range leaves the source. */
+int assay_src_read(struct assay_src *src, uint64_t off, void *buf, size_t len,
+		   struct assay_err *err) ASSAY_MUST;
+/* The same into fresh memory (len bytes + one NUL after them), with a ceiling: ASSAY_E_LIMIT. */
+int assay_src_read_alloc(struct assay_src *src, uint64_t off, uint64_t len, uint64_t limit,
+			 uint8_t **ret, struct assay_err *err) ASSAY_MUST;
+
+#endif
