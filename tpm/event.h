@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Event types: names, their data in words, and the data of those that we predict. */
+#ifndef ASSAY_TPM_EVENT_H
+#define ASSAY_TPM_EVENT_H
+
+#include "tpm/eventlog.h"
+
+/* TCG PC Client Platform Firmware Profile 1.06, 10.4.1 */
+enum assay_event_type {
+	EV_PREBOOT_CERT = 0x00000000,
+	EV_POST_CODE = 0x00000001,
+	EV_UNUSED = 0x00000002,
+	EV_NO_ACTION = 0x00000003,
+	EV_SEPARATOR = 0x00000004,
+	EV_ACTION = 0x00000005,
+	EV_EVENT_TAG = 0x00000006,
+	EV_S_CRTM_CONTENTS = 0x00000007,
+	EV_S_CRTM_VERSION = 0x00000008,
+	EV_CPU_MICROCODE = 0x00000009,
+	EV_PLATFORM_CONFIG_FLAGS = 0x0000000a,
+	EV_TABLE_OF_DEVICES = 0x0000000b,
+	EV_COMPACT_HASH = 0x0000000c,
+	EV_IPL = 0x0000000d,
+	EV_IPL_PARTITION_DATA = 0x0000000e,
+	EV_NONHOST_CODE = 0x0000000f,
+	EV_NONHOST_CONFIG = 0x00000010,
+	EV_NONHOST_INFO = 0x00000011,
+	EV_OMIT_BOOT_DEVICE_EVENTS = 0x00000012,
+	EV_POST_CODE2 = 0x00000013,
+	EV_EFI_VARIABLE_DRIVER_CONFIG = 0x80000001,
+	EV_EFI_VARIABLE_BOOT = 0x80000002,
+	EV_EFI_BOOT_SERVICES_APPLICATION = 0x80000003,
+	EV_EFI_BOOT_SERVICES_DRIVER = 0x80000004,
+	EV_EFI_RUNTIME_SERVICES_DRIVER = 0x80000005,
+	EV_EFI_GPT_EVENT = 0x80000006,
+	EV_EFI_ACTION = 0x80000007,
+	EV_EFI_PLATFORM_FIRMWARE_BLOB = 0x80000008,
+	EV_EFI_HANDOFF_TABLES = 0x80000009,
+	EV_EFI_PLATFORM_FIRMWARE_BLOB2 = 0x8000000a,
+	EV_EFI_HANDOFF_TABLES2 = 0x8000000b,
+	EV_EFI_VARIABLE_BOOT2 = 0x8000000c,
+	EV_EFI_GPT_EVENT2 = 0x8000000d,
+	EV_EFI_HCRTM_EVENT = 0x80000010,
+	EV_EFI_VARIABLE_AUTHORITY = 0x800000e0,
+	EV_EFI_SPDM_FIRMWARE_BLOB = 0x800000e1,
+	EV_EFI_SPDM_FIRMWARE_CONFIG = 0x800000e2,
+	EV_EFI_SPDM_DEVICE_POLICY = 0x800000e3,
+	EV_EFI_SPDM_DEVICE_AUTHORITY = 0x800000e4,
+};
+
+/* "EV_SEPARATOR", or NULL for a type that we do not know. */
+const char *assay_event_type_name(uint32_t type);
+bool assay_event_type_from_name(const char *name, uint32_t *ret); /* also "0x80000001" */
+
+/*
+ * The event in words, one line, fresh memory: "variable SecureBoot-8be4df61-…: 1 byte: 01",
+ * "boot application \EFI\BOOT\BOOTX64.EFI on partition 1 (GUID …)". Malformed data is described as
+ * such, never an error; NULL only when out of memory.
+ */
+char *assay_event_describe(const struct assay_event *ev);
+
+/* UEFI_VARIABLE_DATA (PFP 10.2.6). Borrowed name bytes are UTF-16LE. */
+struct assay_event_variable {
+	uint8_t guid[16]; /* as on the wire (mixed endian) */
+	const uint8_t *name;
+	size_t name_len; /* bytes */
+	const uint8_t *data;
+	size_t data_len;
+};
+int assay_event_variable_parse(const uint8_t *data, size_t len, uint64_t at,
+			       struct assay_event_variable *ret, struct assay_err *err) ASSAY_MUST;
+
+/* GUID text in lower case, 36 characters and NUL. */
+char *assay_guid_text(const uint8_t guid[16], char dst[37]);
+bool assay_guid_parse(const char *text, uint8_t guid[16]);
+
+#endif
