@@ -3,6 +3,7 @@
 #ifndef ASSAY_TPM_EVENT_H
 #define ASSAY_TPM_EVENT_H
 
+#include "core/guid.h"
 #include "tpm/eventlog.h"
 
 /* TCG PC Client Platform Firmware Profile 1.06, 10.4.1 */
@@ -69,9 +70,5 @@ struct assay_event_variable {
 };
 int assay_event_variable_parse(const uint8_t *data, size_t len, uint64_t at,
 			       struct assay_event_variable *ret, struct assay_err *err) ASSAY_MUST;
-
-/* GUID text in lower case, 36 characters and NUL. */
-char *assay_guid_text(const uint8_t guid[16], char dst[37]);
-bool assay_guid_parse(const char *text, uint8_t guid[16]);
 
 #endif
