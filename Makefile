@@ -61,7 +61,7 @@ agent_obj := $(agent_src:%.c=$(OBJ)/%.o)
 unit_bin := $(unit_src:tests/unit/%.c=$(OUT)/tests/%)
 fuzz_bin := $(fuzz_src:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
-programs := $(if $(cli_src),$(OUT)/assay) $(if $(wildcard cli/agent.c),$(OUT)/assay-agent)
+programs := $(if $(wildcard cli/main.c),$(OUT)/assay) $(if $(wildcard cli/agent.c),$(OUT)/assay-agent)
 
 .PHONY: all
 all: $(programs) ## build assay and assay-agent

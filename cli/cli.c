@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/out.h"
+
+static const char *program_name = "assay";
+static const char *verb_name;
+
+static void print_log(enum assay_log_level level, const char *text, void *arg)
+{
+	(void)arg;
+	fprintf(stderr, "%s%s%s: %s%s\n", program_name, verb_name ? " " : "",
+		verb_name ? verb_name : "", level == ASSAY_LOG_WARNING ? "warning: " : "", text);
+}
+
+static void print_progress(uint64_t done, uint64_t total, void *arg)
+{
+	static unsigned last = 101;
+	unsigned percent = total ? (unsigned)(done / (total / 100 + 1)) : 100;
+
+	(void)arg;
+	if (total < (64U << 20) || percent == last)
+		return;
+	last = percent;
+	if (done >= total)
+		fputs("\r\033[K", stderr);
+	else
+		fprintf(stderr, "\rhashing %3u%% of %" PRIu64 " MB", percent, total / 1000000);
+}
+
+bool assay_cli_stderr_is_terminal(void)
+{
+	return isatty(STDERR_FILENO);
+}
+
+static void print_help(const struct assay_verb *verbs)
+{
+	printf("Usage: %s VERB [OPTION]... [ARGUMENT]...\n\n", program_name);
+	for (const struct assay_verb *v = verbs; v->name; v++)
+		printf("  %-16s %s\n", v->name, v->help);
+	printf("\n  %s VERB --help   how to call one of them\n  %s --version\n\n", program_name,
+	       program_name);
+	printf("Exit status: 0 done or matches, 1 could not, 2 usage, 3 checked and does not match.\n"
+	       "Manual page: %s(1)\n",
+	       program_name);
+}
+
+/* Words of a verb's name that argv matches: 1 or 2, or 0. */
+static int verb_words(const struct assay_verb *v, int argc, char **argv)
+{
+	const char *space = strchr(v->name, ' ');
+
+	if (!space)
+		return strcmp(v->name, argv[1]) == 0 ? 1 : 0;
+	size_t n = (size_t)(space - v->name);
+	if (strlen(argv[1]) != n || strncmp(argv[1], v->name, n) != 0)
+		return 0;
+	return argc > 2 && strcmp(space + 1, argv[2]) == 0 ? 2 : 0;
+}
+
+static bool is_group(const struct assay_verb *verbs, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const struct assay_verb *v = verbs; v->name; v++)
+		if (strncmp(v->name, word, n) == 0 && v->name[n] == ' ')
+			return true;
+	return false;
+}
+
+int assay_cli_dispatch(const char *program, const struct assay_verb *verbs, int argc, char **argv)
+{
+	program_name = program;
+	assay_log_set(print_log, assay_cli_stderr_is_terminal() ? print_progress : NULL, NULL);
+
+	if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
+		print_help(verbs);
+		return ASSAY_EXIT_OK;
+	}
+	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+		printf("%s %s\n", program, ASSAY_VERSION);
+		return ASSAY_EXIT_OK;
+	}
+	if (argc < 2) {
+		fprintf(stderr, "%s: a verb is missing\nTry '%s --help'.\n", program, program);
+		return ASSAY_EXIT_USAGE;
+	}
+	for (const struct assay_verb *v = verbs; v->name; v++) {
+		int words = verb_words(v, argc, argv);
+
+		if (words == 0)
+			continue;
+		verb_name = v->name;
+		argc -= words;
+		argv += words;
+		for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+			if (strcmp(argv[i], "--help") != 0)
+				continue;
+			printf("Usage: %s %s %s\n\n%s.\n\nManual page: %s-%s(1)\n", program, v->name,
+			       v->synopsis, v->help, program, strtok(strdup(v->name), " "));
+			return ASSAY_EXIT_OK;
+		}
+		int rc = v->run(v, argc, argv);
+		/* A result that did not reach its reader is a failure, not a success. */
+		if (fflush(stdout) != 0 || ferror(stdout)) {
+			fprintf(stderr, "%s %s: cannot write to standard output\n", program, v->name);
+			return rc == ASSAY_EXIT_OK ? ASSAY_EXIT_FAIL : rc;
+		}
+		return rc;
+	}
+	if (is_group(verbs, argv[1])) {
+		if (argc == 2 || strcmp(argv[2], "--help") == 0) {
+			FILE *to = argc == 2 ? stderr : stdout;
+
+			for (const struct assay_verb *v = verbs; v->name; v++)
+				if (strncmp(v->name, argv[1], strlen(argv[1])) == 0)
+					fprintf(to, "  %s %s %s\n        %s\n", program, v->name,
+						v->synopsis, v->help);
+			return argc == 2 ? ASSAY_EXIT_USAGE : ASSAY_EXIT_OK;
+		}
+		fprintf(stderr, "%s: no verb '%s %s'\n", program, argv[1], argv[2]);
+	} else {
+		fprintf(stderr, "%s: no verb '%s'\n", program, argv[1]);
+	}
+	fprintf(stderr, "Try '%s --help'.\n", program);
+	return ASSAY_EXIT_USAGE;
+}
+
+int assay_cli_fail(const char *path, const struct assay_err *err)
+{
+	fprintf(stderr, "%s%s%s: %s%s%s", program_name, verb_name ? " " : "",
+		verb_name ? verb_name : "", path ? path : "", path ? ": " : "", err->msg);
+	if (err->at != ASSAY_NO_OFFSET)
+		fprintf(stderr, " (at byte 0x%" PRIx64 ")", err->at);
+	fputc('\n', stderr);
+	return ASSAY_EXIT_FAIL;
+}
+
+int assay_cli_usage(const struct assay_verb *verb)
+{
+	fprintf(stderr, "Usage: %s %s %s\nTry '%s %s --help'.\n", program_name, verb->name,
+		verb->synopsis, program_name, verb->name);
+	return ASSAY_EXIT_USAGE;
+}
+
+int assay_cli_usage_msg(const struct assay_verb *verb, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s %s: ", program_name, verb->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nTry '%s %s --help'.\n", program_name, verb->name);
+	return ASSAY_EXIT_USAGE;
+}
+
+int assay_cli_write_json(const struct assay_json *node, const char *path)
+{
+	ASSAY_AUTO(assay_out) *out = NULL;
+	struct assay_err err;
+
+	if (assay_out_open(path, &out, &err) < 0 || assay_json_write(node, out, &err) < 0 ||
+	    assay_out_commit(out, &err) < 0)
+		return assay_cli_fail(path, &err);
+	return ASSAY_EXIT_OK;
+}
