@@ -32,6 +32,7 @@ struct assay_json *assay_json_null(void);
 struct assay_json *assay_json_hex(const void *p, size_t n);
 struct assay_json *assay_json_digests(const struct assay_digests *d); /* {"sha256": "<hex>", …} */
 
+/* A key that is there already gets the new value. */
 void assay_json_set(struct assay_json *obj, const char *key, struct assay_json *child);
 void assay_json_set_str(struct assay_json *obj, const char *key, const char *s);
 void assay_json_set_int(struct assay_json *obj, const char *key, uint64_t v);
@@ -54,6 +55,7 @@ int assay_json_load(const char *path, struct assay_json **ret, struct assay_err 
 
 /* Reading. Borrowed children; NULL (or false) when absent or of another kind. */
 const struct assay_json *assay_json_get(const struct assay_json *obj, const char *key);
+/* NULL also when the text holds a NUL: nobody is to compare half of it. */
 const char *assay_json_str(const struct assay_json *node);
 bool assay_json_get_int(const struct assay_json *node, int64_t *ret);
 bool assay_json_get_bool(const struct assay_json *node, bool *ret);
