@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+static const struct assay_verb verbs[] = {
+	/* A verb is a row here, a line in cli.h and a file of its name. */
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return assay_cli_dispatch("assay", verbs, argc, argv);
+}
