@@ -10,6 +10,8 @@
 #define ASSAY_YAML_MAX_FILE (4U << 20)
 #define ASSAY_YAML_MAX_DEPTH 16
 #define ASSAY_YAML_MAX_NODES 200000
+/* YAML itself ends an unmarked key after 1024 characters (1.2.2, 7.4.2); escaped, a byte may take 4. */
+#define ASSAY_YAML_MAX_KEY 200
 
 /* Extents of one file: a 2 GiB file of single 512-byte clusters would have four million. */
 #define ASSAY_SRC_MAX_EXTENTS (1U << 22)

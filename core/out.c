@@ -145,6 +145,19 @@ int assay_out_open(const char *path, struct assay_out **ret, struct assay_err *e
 	return 0;
 }
 
+int assay_out_memory(struct assay_out **ret, struct assay_err *err)
+{
+	struct assay_out *out = calloc(1, sizeof(*out));
+
+	if (!out)
+		return assay_fail_mem(err);
+	out->fd = -1;
+	out->dir = -1;
+	out->direct = true;
+	*ret = out;
+	return 0;
+}
+
 static void remember(struct assay_out *out, int sys)
 {
 	if (!out->sys)
@@ -192,6 +205,21 @@ static int fail_write(struct assay_out *out, struct assay_err *err)
 		return assay_fail_mem(err);
 	errno = out->sys;
 	return assay_fail_sys(err, "cannot write");
+}
+
+int assay_out_steal(struct assay_out *out, char **ret, size_t *ret_len, struct assay_err *err)
+{
+	const size_t len = out->buf.len;
+	char *p;
+
+	if (out->sys)
+		return fail_write(out, err);
+	p = assay_str_steal(&out->buf);
+	if (!p)
+		return assay_fail_mem(err);
+	*ret = p;
+	*ret_len = len;
+	return 0;
 }
 
 int assay_out_commit(struct assay_out *out, struct assay_err *err)

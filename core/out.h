@@ -14,6 +14,11 @@
 struct assay_out;
 
 int assay_out_open(const char *path, struct assay_out **ret, struct assay_err *err) ASSAY_MUST;
+/* Into memory, for assay_out_steal() in the place of commit. */
+int assay_out_memory(struct assay_out **ret, struct assay_err *err) ASSAY_MUST;
+/* What was written, with a NUL after it; caller frees. Once. */
+int assay_out_steal(struct assay_out *out, char **ret, size_t *ret_len,
+		    struct assay_err *err) ASSAY_MUST;
 /* Sticky: a failed write is remembered and reported by commit. */
 void assay_out_write(struct assay_out *out, const void *p, size_t len);
 void assay_out_printf(struct assay_out *out, const char *fmt, ...)

@@ -22,11 +22,12 @@ struct assay_yaml {
 	char *key;    /* in a mapping: this member's key; else NULL */
 	char *scalar; /* kind SCALAR */
 	struct assay_yaml **items;
-	size_t n; /* sequence items or mapping members, in file order */
-	uint64_t at; /* byte offset in the file */
+	size_t n;      /* sequence items or mapping members, in file order */
+	uint64_t at;   /* byte offset in the file */
 	unsigned line; /* counted from 1; 0 for a built node */
-	bool flow; /* out: write on one line, {a: 1, b: 2} */
-	const char *comment; /* out: borrowed; a comment line above the node (members only), or NULL */
+	bool flow;     /* written on one line, {a: 1, b: 2}; parsing tells what the file had */
+	const char
+		*comment; /* out: borrowed; a comment line above the node (members only), or NULL */
 };
 
 int assay_yaml_parse(const char *text, size_t len, struct assay_yaml **ret,
@@ -48,11 +49,16 @@ int assay_yaml_only(const struct assay_yaml *map, const char *const *keys, const
 int assay_yaml_str(const struct assay_yaml *map, const char *key, bool required, const char **ret,
 		   struct assay_err *err) ASSAY_MUST; /* *ret = NULL when absent */
 int assay_yaml_uint(const struct assay_yaml *map, const char *key, bool required, uint64_t max,
-		    uint64_t *ret, struct assay_err *err) ASSAY_MUST; /* decimal or 0x hex; untouched when absent */
+		    uint64_t *ret, struct assay_err *err)
+	ASSAY_MUST; /* decimal or 0x hex; untouched when absent */
 int assay_yaml_bool(const struct assay_yaml *map, const char *key, bool required, bool *ret,
 		    struct assay_err *err) ASSAY_MUST; /* true or false only */
 
-/* Building, for output. NULL on out of memory; adding NULL or to NULL is remembered by returning -1. */
+/*
+ * Building, for output. NULL on out of memory; adding NULL or to NULL is remembered by returning
+ * -1. A child is handed over in either case. Bytes that are not UTF-8 become U+FFFD. A key that is
+ * there already, or longer than ASSAY_YAML_MAX_KEY, is refused with -1.
+ */
 struct assay_yaml *assay_yaml_map(void);
 struct assay_yaml *assay_yaml_seq(void);
 struct assay_yaml *assay_yaml_scalar(const char *s);
