@@ -7,6 +7,7 @@
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 VARIANT ?= release
 OUT := $(if $(filter release,$(VARIANT)),build,build/$(VARIANT))
@@ -42,9 +43,10 @@ variant_cflags_coverage := -O0 --coverage
 all_cflags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -g -fPIE -fstack-protector-strong -pthread \
 	-fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. -DASSAY_VERSION='"$(VERSION)"' $(WARN) \
 	$(pkg_cflags) $(variant_cflags_$(VARIANT)) $(CPPFLAGS) $(CFLAGS)
-all_ldflags := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed \
-	$(filter -fsanitize=address$(comma)% --coverage,$(variant_cflags_$(VARIANT))) $(LDFLAGS)
-comma := ,
+variant_ldflags_asan := -fsanitize=address,undefined
+variant_ldflags_fuzz := -fsanitize=address,undefined
+variant_ldflags_coverage := --coverage
+all_ldflags := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(variant_ldflags_$(VARIANT)) $(LDFLAGS)
 
 # --- what is built from what --------------------------------------------------------------------
 
