@@ -16,4 +16,23 @@
 /* Extents of one file: a 2 GiB file of single 512-byte clusters would have four million. */
 #define ASSAY_SRC_MAX_EXTENTS (1U << 22)
 
+/*
+ * Event logs. Firmware gives a log area of 64 KiB to some MiB; the largest log met has below 5000
+ * events, and its largest event (a dbx) 24 KiB.
+ */
+#define ASSAY_EVENTLOG_MAX (16U << 20)
+#define ASSAY_EVENTLOG_MAX_EVENTS (1U << 16)
+#define ASSAY_EVENTLOG_MAX_DATA (1U << 20) /* of one event */
+#define ASSAY_EVENTLOG_MAX_ALGS 16	   /* HASH_COUNT of the TPM library is far below */
+
+/* A text of PCR values: 4 banks of 24 PCRs, 140 characters a line, and room for comments. */
+#define ASSAY_PCRS_MAX_FILE (1U << 20)
+
+/* A dbx of today has some 430 signatures in a few lists; a variable store holds far less than this. */
+#define ASSAY_SIGDB_MAX (4U << 20)
+#define ASSAY_SIGDB_MAX_ENTRIES (1U << 16)
+
+/* Nodes of one device path: real ones have below ten. */
+#define ASSAY_DEVPATH_MAX_NODES 128
+
 #endif

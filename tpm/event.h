@@ -54,21 +54,42 @@ const char *assay_event_type_name(uint32_t type);
 bool assay_event_type_from_name(const char *name, uint32_t *ret); /* also "0x80000001" */
 
 /*
- * The event in words, one line, fresh memory: "variable SecureBoot-8be4df61-…: 1 byte: 01",
- * "boot application \EFI\BOOT\BOOTX64.EFI on partition 1 (GUID …)". Malformed data is described as
- * such, never an error; NULL only when out of memory.
+ * The event in words, one line, fresh memory: "variable SecureBoot (EFI global): on",
+ * "application PciRoot(0x0)/…/HD(1,GPT,…)/\EFI\BOOT\BOOTX64.EFI". Malformed data is described as such,
+ * with where, never an error; control characters come out escaped. NULL only when out of memory.
  */
 char *assay_event_describe(const struct assay_event *ev);
 
-/* UEFI_VARIABLE_DATA (PFP 10.2.6). Borrowed name bytes are UTF-16LE. */
+/*
+ * Is the event's digest one of its data, where the profile wants it to be (strings, separators,
+ * variables, GPT)? NOT_OF_DATA: it should be and is not, in some bank. For all other types, and where
+ * the firmware may choose, the answer is UNSPECIFIED.
+ */
+enum assay_event_match { ASSAY_EVENT_UNSPECIFIED, ASSAY_EVENT_OF_DATA, ASSAY_EVENT_NOT_OF_DATA };
+int assay_event_match(const struct assay_event *ev, enum assay_event_match *ret,
+		      struct assay_err *err) ASSAY_MUST;
+
+/* UEFI_VARIABLE_DATA (PFP 1.06, 10.2.6). Borrowed name bytes are UTF-16LE, without a NUL. */
 struct assay_event_variable {
 	uint8_t guid[16]; /* as on the wire (mixed endian) */
 	const uint8_t *name;
 	size_t name_len; /* bytes */
 	const uint8_t *data;
 	size_t data_len;
+	size_t extra_len; /* bytes after all that: shims before 15.3 leave some */
 };
 int assay_event_variable_parse(const uint8_t *data, size_t len, uint64_t at,
 			       struct assay_event_variable *ret, struct assay_err *err) ASSAY_MUST;
+
+/* UEFI_IMAGE_LOAD_EVENT (PFP 1.06, 10.2.3). */
+struct assay_event_image {
+	uint64_t location; /* in memory, when it was measured */
+	uint64_t length;
+	uint64_t link_time;
+	const uint8_t *path; /* borrowed: a UEFI device path, see tpm/devpath.h */
+	size_t path_len;
+};
+int assay_event_image_parse(const uint8_t *data, size_t len, uint64_t at,
+			    struct assay_event_image *ret, struct assay_err *err) ASSAY_MUST;
 
 #endif

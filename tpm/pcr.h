@@ -9,6 +9,7 @@
 #include "core/json.h"
 
 #define ASSAY_N_PCRS 24
+#define ASSAY_ALL_PCRS ((1U << ASSAY_N_PCRS) - 1U)
 
 struct assay_pcrs {
 	unsigned banks;			 /* which banks have values at all */
@@ -19,18 +20,19 @@ struct assay_pcrs {
 /* All 24 at their reset values: zeros, and ones for 17–22 (PC Client PTP, table of PCR attributes). */
 void assay_pcrs_reset(struct assay_pcrs *pcrs, unsigned banks);
 
-/* v = H(v || digest). */
+/* v = H(v || digest). A PCR without a value cannot be extended: ASSAY_E_UNSUPPORTED. */
 int assay_pcr_extend(struct assay_pcrs *pcrs, enum assay_bank bank, unsigned index,
 		     const uint8_t *digest, struct assay_err *err) ASSAY_MUST;
-/* In every bank of pcrs; each must be in d, else ASSAY_E_UNSUPPORTED. */
+/* In every bank of pcrs; each must be in d, else ASSAY_E_UNSUPPORTED and nothing is extended. */
 int assay_pcr_extend_all(struct assay_pcrs *pcrs, unsigned index, const struct assay_digests *d,
 			 struct assay_err *err) ASSAY_MUST;
 
+/* False too where there is no value. */
 bool assay_pcr_is_zero(const struct assay_pcrs *pcrs, enum assay_bank bank, unsigned index);
 
 /*
  * Lines "BANK INDEX HEX", any case, any amount of blanks, '#' comments and empty lines allowed; a PCR
- * given twice with other bytes is an error. Errors name the line.
+ * given twice with other bytes is an error. Errors name the line. Ceiling ASSAY_PCRS_MAX_FILE.
  */
 int assay_pcrs_parse(const char *text, size_t len, struct assay_pcrs *ret,
 		     struct assay_err *err) ASSAY_MUST;
