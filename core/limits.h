@@ -35,4 +35,23 @@
 /* Nodes of one device path: real ones have below ten. */
 #define ASSAY_DEVPATH_MAX_NODES 128
 
+/* GPT: every known tool writes 128 entries of 128 bytes; Android and partitioners go to some hundred. */
+#define ASSAY_GPT_MAX_ENTRIES 4096
+/* 128 x 2^n (UEFI 2.10, 5.3.2); none but 128 has been met. A sector of the largest kind holds one. */
+#define ASSAY_GPT_MAX_ENTRY_SIZE 4096
+/* The whole table is held in memory, twice while the backup is compared. */
+#define ASSAY_GPT_MAX_TABLE (1U << 20)
+
+/* FAT: a directory holds at most 65536 entries of 32 bytes (Microsoft FAT specification, section 6). */
+#define ASSAY_FAT_MAX_DIR_ENTRIES 65536U
+/* 20 long-name entries of 13 UTF-16 units; the format's names have up to 255 of the 260. */
+#define ASSAY_FAT_MAX_LFN_ENTRIES 20U
+/* Contiguous runs of one file: 256 Ki runs are 4 MiB here; a 128 MiB UKI with no two of its
+ * 512-byte clusters beside each other still fits. */
+#define ASSAY_FAT_MAX_RUNS (1U << 18)
+/* Components of a path. FAT paths have at most 260 characters, UEFI device paths are of like size. */
+#define ASSAY_FS_MAX_DEPTH 64U
+/* Bytes of a path: 64 components of 255 units, three bytes each, are 49 KB; nobody has such. */
+#define ASSAY_FS_MAX_PATH 4096U
+
 #endif

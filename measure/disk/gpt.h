@@ -25,6 +25,11 @@ struct assay_gpt_header {
 	uint32_t entries_crc;
 };
 
+/*
+ * Decode one header. `in` spans the header's whole sector: signature, size against the sector, CRC,
+ * revision and the size of the table are checked here, in this order; what needs the disk (own LBA,
+ * usable range, entries) by assay_gpt_open(). Never writes *ret on error.
+ */
 int assay_gpt_parse_header(struct assay_cur in, struct assay_gpt_header *ret,
 			   struct assay_err *err) ASSAY_MUST;
 
@@ -35,7 +40,7 @@ struct assay_gpt_part {
 	uint64_t first_lba;
 	uint64_t last_lba; /* inclusive */
 	uint64_t attributes;
-	char *name; /* UTF-8 */
+	char *name;	 /* UTF-8 */
 	uint64_t offset; /* bytes on the disk */
 	uint64_t size;
 };
@@ -49,19 +54,25 @@ enum assay_gpt_backup {
 struct assay_gpt {
 	uint32_t sector_size; /* 512 or 4096, found by where the header is */
 	struct assay_gpt_header header;
-	uint8_t header_bytes[92]; /* as on the disk: what the firmware's event holds */
-	uint8_t *entries;	  /* n_entries x entry_size bytes, as on the disk */
+	uint8_t header_bytes[92];     /* as on the disk: what the firmware's event holds */
+	uint8_t *entries;	      /* n_entries x entry_size bytes, as on the disk */
 	struct assay_gpt_part *parts; /* the used ones, in table order */
 	size_t n_parts;
 	enum assay_gpt_backup backup;
 	char *backup_why; /* NULL when it is the same */
+	/* A record of type 0xEE that starts at LBA 1: EDK2 looks at the GPT only when it is there.
+	 */
+	bool protective_mbr;
 };
 
 /*
- * Reads the primary table: signature, size, CRC, own LBA, entries, their CRC, bounds, overlaps,
- * in that order. ASSAY_E_NOTFOUND when the disk has no GPT at either sector size.
+ * Reads the primary table: signature, size, CRC, own LBA, usable range, entries, their CRC, the
+ * partitions' bounds, overlaps, in that order. Valid headers for both sector sizes on one disk are
+ * refused: which of them counts is the drive's decision. ASSAY_E_NOTFOUND when the disk has no GPT
+ * at either sector size, ASSAY_E_UNSUPPORTED when it is another format (qcow2, gzip, …).
  */
-int assay_gpt_open(struct assay_src *disk, struct assay_gpt **ret, struct assay_err *err) ASSAY_MUST;
+int assay_gpt_open(struct assay_src *disk, struct assay_gpt **ret,
+		   struct assay_err *err) ASSAY_MUST;
 void assay_gpt_free(struct assay_gpt **gpt);
 ASSAY_DEFINE_AUTO(assay_gpt)
 
