@@ -28,6 +28,7 @@ struct assay_fs_ops {
 	/* Does it look like one? Looks at magic bytes only. */
 	bool (*probe)(struct assay_src *src);
 	int (*open)(struct assay_src *src, void **ret, struct assay_err *err);
+	const char *(*label)(const void *fs); /* "FAT32" */
 	int (*list)(void *fs, const char *path, struct assay_dir *ret, struct assay_err *err);
 	/* `ret_path`, when not NULL: the path as spelled on the disk; fresh memory. */
 	int (*file)(void *fs, const char *path, struct assay_src **ret, char **ret_path,
@@ -37,8 +38,8 @@ struct assay_fs_ops {
 
 extern const struct assay_fs_ops assay_fat_ops;
 
-/* Finds the row that knows these bytes; ASSAY_E_UNSUPPORTED names what it is when we can tell (LUKS,
- * NTFS, exFAT, ext4, …), "unknown filesystem" otherwise. */
+/* Finds the row that knows these bytes; ASSAY_E_UNSUPPORTED names what it is when we can tell
+ * (LUKS, NTFS, exFAT, ext4, …), "unknown filesystem" otherwise. */
 int assay_fs_open(struct assay_src *src, struct assay_fs **ret, struct assay_err *err) ASSAY_MUST;
 void assay_fs_free(struct assay_fs **fs);
 ASSAY_DEFINE_AUTO(assay_fs)

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Filesystems: finding the row for some bytes, and names for those that have none. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/num.h"
+#include "measure/fs/fs_priv.h"
+
+static const struct assay_fs_ops *const rows[] = { &assay_fat_ops };
+
+/* For the message only. Superblock magics as each format's own documentation has them. */
+static const struct {
+	uint32_t off;
+	uint8_t len;
+	char bytes[11];
+	const char *what;
+} known[] = {
+	{ 0, 6, "LUKS\xba\xbe", "an encrypted filesystem (LUKS)" },
+	{ 3, 8, "-FVE-FS-", "an encrypted filesystem (BitLocker)" },
+	{ 3, 8, "NTFS    ", "NTFS" },
+	{ 3, 8, "EXFAT   ", "exFAT" },
+	{ 1080, 2, "\x53\xef", "ext2, ext3 or ext4" },
+	{ 0, 4, "hsqs", "squashfs" },
+	{ 0, 4, "XFSB", "XFS" },
+	{ 65600, 8, "_BHRfS_M", "btrfs" },
+	{ 1024, 4, "\xe2\xe1\xf5\xe0", "erofs" },
+	{ 1024, 4, "\x10\x20\xf5\xf2", "F2FS" },
+	{ 32769, 5, "CD001", "ISO 9660" },
+	{ 4086, 10, "SWAPSPACE2", "Linux swap" },
+	{ 0, 8, "verity\0\0", "a dm-verity hash tree" },
+	{ 536, 8, "LVM2 001", "an LVM physical volume" },
+	{ 4096, 4, "\xfc\x4e\x2b\xa9", "a Linux RAID member" },
+	{ 0, 4, "\x45\x3d\xcd\x28", "cramfs" },
+};
+
+static const char *recognise(struct assay_src *src)
+{
+	uint8_t b[16];
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (assay_range_inside(known[i].off, known[i].len, assay_src_size(src)) &&
+		    assay_src_read(src, known[i].off, b, known[i].len, NULL) == 0 &&
+		    memcmp(b, known[i].bytes, known[i].len) == 0)
+			return known[i].what;
+	return NULL;
+}
+
+static bool starts_with_zeros(struct assay_src *src)
+{
+	uint8_t b[4096];
+	size_t len = assay_src_size(src) < sizeof(b) ? (size_t)assay_src_size(src) : sizeof(b);
+	uint8_t any = 0;
+
+	if (assay_src_read(src, 0, b, len, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		any |= b[i];
+	return any == 0;
+}
+
+int assay_fs_open(struct assay_src *src, struct assay_fs **ret, struct assay_err *err)
+{
+	const uint64_t at = assay_src_origin(src, 0);
+	const char *what;
+	struct assay_fs *fs;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!rows[i]->probe(src))
+			continue;
+		fs = calloc(1, sizeof(*fs));
+		if (!fs)
+			return assay_fail_mem(err);
+		fs->ops = rows[i];
+		if (fs->ops->open(src, &fs->data, err) < 0) {
+			free(fs);
+			return -1;
+		}
+		*ret = fs;
+		return 0;
+	}
+	if (assay_src_size(src) == 0)
+		return assay_fail(err, ASSAY_E_CORRUPT, at, "no filesystem: it is empty");
+	what = recognise(src);
+	if (what)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "unsupported: this is %s", what);
+	if (starts_with_zeros(src))
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, at,
+				  "unknown filesystem: it starts with zeros");
+	return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "unknown filesystem");
+}
+
+void assay_fs_free(struct assay_fs **fs)
+{
+	struct assay_fs *f = *fs;
+
+	*fs = NULL;
+	if (!f)
+		return;
+	f->ops->free(f->data);
+	free(f);
+}
+
+const char *assay_fs_name(const struct assay_fs *fs)
+{
+	return fs->ops->label(fs->data);
+}
+
+int assay_fs_list(struct assay_fs *fs, const char *path, struct assay_dir *ret,
+		  struct assay_err *err)
+{
+	return fs->ops->list(fs->data, path, ret, err);
+}
+
+void assay_dir_clear(struct assay_dir *dir)
+{
+	for (size_t i = 0; i < dir->n; i++)
+		free(dir->e[i].name);
+	free(dir->e);
+	*dir = (struct assay_dir){ 0 };
+}
+
+int assay_fs_file(struct assay_fs *fs, const char *path, struct assay_src **ret, char **ret_path,
+		  struct assay_err *err)
+{
+	return fs->ops->file(fs->data, path, ret, ret_path, err);
+}
