@@ -3,6 +3,10 @@
 
 static const struct assay_verb verbs[] = {
 	/* A verb is a row here, a line in cli.h and a file of its name. */
+	{ "ls", "[-lR] [--part N] DISK [PATH]", "List a directory of a disk's ESP or another partition",
+	  assay_cmd_ls },
+	{ "cat", "[--part N] [-o FILE] DISK PATH", "Print a file of a disk's ESP or another partition",
+	  assay_cmd_cat },
 	{ 0 },
 };
 
