@@ -34,6 +34,24 @@
 
 /* Nodes of one device path: real ones have below ten. */
 #define ASSAY_DEVPATH_MAX_NODES 128
+/* PE: UNIFIED_PROFILES_MAX profiles of a dozen sections each; Windows loads no more than 96. */
+#define ASSAY_PE_MAX_SECTIONS 4096
+/* shim with two signatures has 19 KiB of certificates; OpenSSL is to parse no more than this. */
+#define ASSAY_PE_MAX_CERT_TABLE (1U << 20)
+#define ASSAY_PE_MAX_CERTS 16
+/* Gaps come from alignment (at most 64 KiB each); what follows them is then held in memory. */
+#define ASSAY_PE_MAX_GAP_TAIL (4U << 20)
+/* Zeros of a section beyond its data: alignment, or a .bss; no reason to hash gigabytes of them. */
+#define ASSAY_PE_MAX_ZEROS (64U << 20)
+/* UNIFIED_PROFILES_MAX of systemd. */
+#define ASSAY_UKI_MAX_PROFILES 256
+/* The largest SBAT seen has 9 rows, 800 bytes. */
+#define ASSAY_SBAT_MAX_SIZE (64U << 10)
+#define ASSAY_SBAT_MAX_ROWS 256
+/* .sdmagic holds one line of some 50 bytes, padded to the file's alignment. */
+#define ASSAY_SDMAGIC_MAX 4096
+/* The kernel's own is below 200 bytes: release, builder, host, date. */
+#define ASSAY_LINUX_VERSION_MAX 512
 
 /* GPT: every known tool writes 128 entries of 128 bytes; Android and partitioners go to some hundred. */
 #define ASSAY_GPT_MAX_ENTRIES 4096

@@ -20,7 +20,12 @@ enum assay_efi_kind {
 };
 const char *assay_efi_kind_name(enum assay_efi_kind kind); /* "uki", "addon", "systemd-boot", … */
 
-/* The sections of the specification, in the order in which the stub measures them. */
+/*
+ * The sections of the specification, in the order in which the stub measures them: that of
+ * systemd's enum UnifiedSection. 252 has linux, osrel, cmdline, initrd, splash, dtb, pcrsig,
+ * pcrpkey alone; all that came later was put in between or after, so each version's order is part
+ * of this one.
+ */
 enum assay_uki_section {
 	ASSAY_UKI_LINUX,
 	ASSAY_UKI_OSREL,
@@ -42,25 +47,24 @@ enum assay_uki_section {
 const char *assay_uki_section_name(enum assay_uki_section s); /* ".linux" */
 
 /*
- * One way to start a UKI: the base sections with one profile's laid over them. NULL where there is no such
- * section. Sections that may stand several times (.dtbauto, .efifw) are counted.
+ * One way to start a UKI: the base sections with one profile's laid over them. NULL where there is
+ * no such section, or where it is empty: an empty section of a profile takes the base's away. Of
+ * sections that may stand several times (.dtbauto, .efifw) it has the first; which one a machine
+ * takes depends on the machine. They are counted over base and profile.
  */
 struct assay_uki_view {
 	const struct assay_pe_section *s[ASSAY_UKI_N_SECTIONS];
 	size_t n_dtbauto, n_efifw;
 };
 
-struct assay_uki {
-	const struct assay_pe *pe; /* borrowed */
-	size_t n_profiles;	   /* 0 when it has no .profile section */
-};
-
 struct assay_efi_info {
 	enum assay_efi_kind kind;
-	char *magic;   /* text of .sdmagic without the hashes: "systemd-stub 257.9-1~deb13u1"; or NULL */
-	char *version; /* of stub or boot loader: "257.9-1~deb13u1"; NULL when unknown */
-	unsigned major; /* 257; 0 when unknown */
-	struct assay_sbat sbat; /* empty when there is none */
+	char *magic; /* text of .sdmagic without the hashes: "systemd-stub 257.9-1~deb13u1"; or NULL
+		      */
+	char *version;		/* of stub or boot loader: "257.9-1~deb13u1"; NULL when unknown */
+	unsigned major;		/* 257; 0 when unknown */
+	struct assay_sbat sbat; /* empty when there is none, or it cannot be read: */
+	char *sbat_error;	/* then why */
 	size_t n_profiles;
 	char *kernel_version; /* kind LINUX: version string of the boot header, else NULL */
 };
@@ -69,18 +73,33 @@ int assay_efi_identify(const struct assay_pe *pe, struct assay_efi_info *ret,
 		       struct assay_err *err) ASSAY_MUST;
 void assay_efi_info_clear(struct assay_efi_info *info);
 
-/* The view of profile `profile` (0 when there are none). Two base sections of one name that may stand once:
- * ASSAY_E_CORRUPT. ASSAY_E_NOTFOUND past the last profile. */
+/*
+ * The view of profile `profile` (0 when there are none). ASSAY_E_NOTFOUND past the last profile.
+ * Two sections of one name in the base, or in one profile, where it may stand once:
+ * ASSAY_E_CORRUPT, for stub 252 takes the last of them and later ones the first.
+ */
 int assay_uki_view(const struct assay_pe *pe, size_t profile, struct assay_uki_view *ret,
 		   struct assay_err *err) ASSAY_MUST;
 
-/* Version string of a Linux kernel image out of its boot header ("6.12.48+deb13-cloud-amd64 (…) …");
- * NULL in *ret when it carries none (arm64). Boot protocol: Documentation/arch/x86/boot.rst. */
+/* Does this begin as a Linux kernel with an EFI stub does? Only a read error is an error. */
+int assay_linux_detect(struct assay_src *kernel, bool *ret, struct assay_err *err) ASSAY_MUST;
+/*
+ * Version string of a Linux kernel image out of its boot header ("6.12.48+deb13-cloud-amd64 (…)
+ * …"); NULL in *ret when it carries none (arm64). Boot protocol: Documentation/arch/x86/boot.rst.
+ */
 int assay_linux_version(struct assay_src *kernel, char **ret, struct assay_err *err) ASSAY_MUST;
 
 /*
- * Every digest that a UKI's boot needs, out of one read of the file: its Authenticode digest, each section of
- * the view (virtual size), the inner kernel's Authenticode digest, and the initrd as handed over.
+ * The kernel inside, as stubs hand it to LoadImage: a slice of pe->src with the section's virtual
+ * size. ASSAY_E_UNSUPPORTED when that size exceeds what the file holds.
+ */
+int assay_uki_kernel(const struct assay_pe *pe, const struct assay_pe_section *linux_sec,
+		     struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
+
+/*
+ * Every digest that a UKI's boot needs, out of one read of the file: its Authenticode digest, each
+ * section of the view (virtual size), the inner kernel's Authenticode digest, and the initrd as
+ * handed over.
  */
 struct assay_uki_hashes {
 	struct assay_digests authenticode;
@@ -91,5 +110,11 @@ struct assay_uki_hashes {
 int assay_uki_hash(const struct assay_pe *pe, const struct assay_uki_view *view, unsigned banks,
 		   bool inner, bool with_tail, const void *tail, size_t tail_len,
 		   struct assay_uki_hashes *ret, struct assay_err *err) ASSAY_MUST;
+
+/* The Authenticode digest and those of n sections (virtual size), out of one read of the file. */
+int assay_pe_hash(const struct assay_pe *pe, unsigned banks,
+		  const struct assay_pe_section *const *s, size_t n,
+		  struct assay_digests *ret_authenticode, struct assay_digests *ret_sections,
+		  struct assay_err *err) ASSAY_MUST;
 
 #endif
