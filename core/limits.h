@@ -13,6 +13,15 @@
 /* YAML itself ends an unmarked key after 1024 characters (1.2.2, 7.4.2); escaped, a byte may take 4. */
 #define ASSAY_YAML_MAX_KEY 200
 
+/* A server with many option ROMs and boot entries logs some 200 events before its boot loader. */
+#define ASSAY_PLATFORM_MAX_EVENTS 4096
+/* Firmware versions that a vendor has in use at one time. */
+#define ASSAY_PLATFORM_MAX_VALUES 64
+/* Boot options that fail before the disk's: a UEFI machine has a handful. */
+#define ASSAY_PLATFORM_MAX_TRIES 64
+/* An event's data in a profile: the largest is dbx, some 24 KiB in 2025; firmware stores hold 256 KiB. */
+#define ASSAY_PLATFORM_MAX_DATA (256 << 10)
+
 /* Extents of one file: a 2 GiB file of single 512-byte clusters would have four million. */
 #define ASSAY_SRC_MAX_EXTENTS (1U << 22)
 
