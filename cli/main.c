@@ -7,6 +7,8 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_ls },
 	{ "cat", "[--part N] [-o FILE] DISK PATH", "Print a file of a disk's ESP or another partition",
 	  assay_cmd_cat },
+	{ "pe", "[--bank LIST] [--sections] [--json] FILE...",
+	  "Print the Authenticode digest of UEFI programs, and what they are", assay_cmd_pe },
 	{ 0 },
 };
 
