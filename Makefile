@@ -110,6 +110,37 @@ $(OUT)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(fuzz_main) $(OUT)/libassay.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(all_ldflags) $(fuzz_link) -o $@ $^ $(pkg_libs) $(LDLIBS)
 
+# The probe: an EFI program for a machine's own event log (docs/PROBE.md), and a disk that boots it.
+# It wants clang and lld, and its disk sfdisk and mtools, so `all` leaves it out. Its bytes must not
+# depend on who builds it: the flags are its own, user CFLAGS stay away.
+PROBE_CC ?= clang
+PROBE_LINK ?= lld-link
+probe_cflags := -std=c17 -Oz -ffreestanding -fno-builtin -fshort-wchar -fno-stack-protector \
+	-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
+probe_ldflags := -subsystem:efi_application -entry:efi_main -nodefaultlib -Brepro
+probe_target_x64 := x86_64-unknown-windows -mno-red-zone
+probe_target_aa64 := aarch64-unknown-windows
+probe_boot_x64 := BOOTX64.EFI
+probe_boot_aa64 := BOOTAA64.EFI
+probe_efi := build/probe/probe-x64.efi build/probe/probe-aa64.efi
+
+.PHONY: probe
+probe: $(probe_efi) $(probe_efi:.efi=.img) ## build the probe (EFI, x86_64 and AArch64) and its disks
+
+build/probe/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(PROBE_CC) $(PROBE_LINK) $(probe_cflags) $(probe_ldflags)' | cmp -s - $@ || \
+		printf '%s\n' '$(PROBE_CC) $(PROBE_LINK) $(probe_cflags) $(probe_ldflags)' > $@
+
+build/probe/probe-%.efi: image/probe/probe.c image/probe/efi.h build/probe/flags
+	$(call say,PROBE,$@)
+	$(Q)$(PROBE_CC) -target $(probe_target_$*) $(probe_cflags) -c -o $(@:.efi=.obj) $<
+	$(Q)$(PROBE_LINK) $(probe_ldflags) -out:$@ $(@:.efi=.obj)
+
+build/probe/probe-%.img: build/probe/probe-%.efi image/probe/disk.sh
+	$(call say,DISK,$@)
+	$(Q)image/probe/disk.sh $< $(probe_boot_$*) $@
+
 .PHONY: clean
 clean: ## remove what was built (not downloaded packages)
 	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.a
