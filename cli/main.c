@@ -9,6 +9,9 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_cat },
 	{ "pe", "[--bank LIST] [--sections] [--json] FILE...",
 	  "Print the Authenticode digest of UEFI programs, and what they are", assay_cmd_pe },
+	{ "log show", "[--json] LOG", "Print a firmware event log, each event in words", assay_cmd_log_show },
+	{ "log replay", "[--bank LIST] [--json] LOG", "Print the PCRs that follow from an event log",
+	  assay_cmd_log_replay },
 	{ 0 },
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Event data in words (TCG PC Client Platform Firmware Profile 1.06, 10.4.1 for which type has which
- * data). Here: the dispatch, the strings and the structures of a few fields; variables, tagged
- * events, EV_NO_ACTION and SPDM have files of their own.
+ * Event data in words (TCG PC Client Platform Firmware Profile 1.06, 10.4.1 for which type has
+ * which data). Here: the dispatch, the strings and the structures of a few fields; variables,
+ * tagged events, EV_NO_ACTION and SPDM have files of their own.
  */
 #include <inttypes.h>
 #include <string.h>

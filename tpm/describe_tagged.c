@@ -227,9 +227,9 @@ static void words_spec_id(struct assay_str *s, const struct assay_event *ev, boo
 
 	assay_cur_skip(&c, 1); /* size of UINTN */
 	assay_str_add(s, "log header: specification %u.%u errata %u, %s", major, minor, errata,
-		      class == 0 ? "client" :
-		      class == 1 ? "server" :
-				   "unknown platform class");
+		      class == 0   ? "client"
+		      : class == 1 ? "server"
+				   : "unknown platform class");
 	if (agile) {
 		const uint32_t n = assay_cur_le32(&c);
 
@@ -310,7 +310,8 @@ static void words_sp800_155(struct assay_str *s, const struct assay_event *ev)
 			static const char *const types[] = { "given here", "", "at a device path",
 							     "in a UEFI variable" };
 
-			assay_str_add(s, ", %s (%u bytes)", type < 4 ? types[type] : "elsewhere", n);
+			assay_str_add(s, ", %s (%u bytes)", type < 4 ? types[type] : "elsewhere",
+				      n);
 		}
 	}
 	if (assay_cur_done(&c, "SP800-155 event", &err) < 0) {
@@ -371,7 +372,8 @@ void assay_words_spdm(struct assay_str *s, const struct assay_event *ev)
 		return;
 	}
 	if (memcmp(sig, "SPDM Device Sec\0", 16) != 0 && memcmp(sig, "SPDM Device Sec2", 16) != 0) {
-		assay_str_add(s, ": malformed: no signature (at byte 0x%" PRIx64 "), ", ev->data_at);
+		assay_str_add(s, ": malformed: no signature (at byte 0x%" PRIx64 "), ",
+			      ev->data_at);
 		assay_words_hex(s, ev->data, ev->data_len);
 		return;
 	}

@@ -43,8 +43,8 @@ static bool name_is_numbered(const struct assay_event_variable *v, const char *p
 		return false;
 	for (size_t i = 0; i < n + 4; i++) {
 		const uint8_t c = v->name[2 * i];
-		const bool hex = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') ||
-				 (c >= 'a' && c <= 'f');
+		const bool hex =
+			(c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
 
 		if (v->name[2 * i + 1] != 0 || (i < n ? c != (uint8_t)prefix[i] : !hex))
 			return false;
@@ -85,9 +85,9 @@ static void words_sigdb(struct assay_str *s, const uint8_t *p, size_t len, uint6
 			continue;
 		assay_str_add(s, "%s%zu %s%s", any ? ", " : "", count[k],
 			      assay_sig_kind_name((enum assay_sig_kind)k),
-			      count[k] == 1				? "" :
-			      k >= ASSAY_SIG_SHA1 && k <= ASSAY_SIG_SHA512 ? "es" :
-									  "s");
+			      count[k] == 1				     ? ""
+			      : k >= ASSAY_SIG_SHA1 && k <= ASSAY_SIG_SHA512 ? "es"
+									     : "s");
 		any = true;
 	}
 	if (!any)
@@ -110,7 +110,8 @@ static void words_sigdb(struct assay_str *s, const uint8_t *p, size_t len, uint6
 /* What vouched for an image: EFI_SIGNATURE_DATA out of db, or shim's own certificate bare. */
 static void words_authority(struct assay_str *s, const struct assay_event_variable *v)
 {
-	/* A DER certificate starts with a SEQUENCE of two length bytes; an owner GUID seldom does. */
+	/* A DER certificate starts with a SEQUENCE of two length bytes; an owner GUID seldom does.
+	 */
 	if (v->data_len >= 4 && v->data[0] == 0x30 && v->data[1] == 0x82) {
 		words_certificate(s, v->data, v->data_len);
 	} else if (v->data_len > 20 && v->data[16] == 0x30 && v->data[17] == 0x82) {
@@ -185,20 +186,22 @@ static void words_load_option(struct assay_str *s, const struct assay_event_vari
 static void words_value(struct assay_str *s, const struct assay_event *ev,
 			const struct assay_event_variable *v)
 {
-	static const char *const switches[] = { "SecureBoot", "SetupMode",  "AuditMode",
-						"DeployedMode", "VendorKeys", "MokIgnoreDB",
-						"MokSBState", "MokDBState", "MokListTrusted", NULL };
-	static const char *const databases[] = { "PK",	"KEK",	   "db",      "dbx",  "dbt", "dbr",
-						 "devdb", "MokList", "MokListX", NULL };
-	static const char *const orders[] = { "BootOrder", "DriverOrder", "SysPrepOrder",
-					      "PlatformRecoveryOrder", "BootNext", "BootCurrent",
-					      NULL };
+	static const char *const switches[] = {
+		"SecureBoot",  "SetupMode",  "AuditMode",  "DeployedMode",   "VendorKeys",
+		"MokIgnoreDB", "MokSBState", "MokDBState", "MokListTrusted", NULL
+	};
+	static const char *const databases[] = { "PK",	"KEK",	 "db",	    "dbx",	"dbt",
+						 "dbr", "devdb", "MokList", "MokListX", NULL };
+	static const char *const orders[] = {
+		"BootOrder",   "DriverOrder", "SysPrepOrder", "PlatformRecoveryOrder", "BootNext",
+		"BootCurrent", NULL
+	};
 	const uint64_t at = ev->data_at + (uint64_t)(v->data - ev->data);
 
-	if (ev->type == EV_EFI_VARIABLE_AUTHORITY || ev->type == EV_EFI_SPDM_DEVICE_AUTHORITY)
-		words_authority(s, v);
-	else if (name_is_one_of(v, switches))
+	if (name_is_one_of(v, switches))
 		words_switch(s, v);
+	else if (ev->type == EV_EFI_VARIABLE_AUTHORITY || ev->type == EV_EFI_SPDM_DEVICE_AUTHORITY)
+		words_authority(s, v);
 	else if (name_is_one_of(v, databases))
 		words_sigdb(s, v->data, v->data_len, at);
 	else if (name_is_one_of(v, orders))
@@ -229,5 +232,6 @@ void assay_words_variable(struct assay_str *s, const struct assay_event *ev)
 	assay_str_add(s, "): ");
 	words_value(s, ev, &v);
 	if (v.extra_len)
-		assay_str_add(s, " [and %zu more byte%s]", v.extra_len, v.extra_len == 1 ? "" : "s");
+		assay_str_add(s, " [and %zu more byte%s]", v.extra_len,
+			      v.extra_len == 1 ? "" : "s");
 }

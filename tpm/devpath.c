@@ -59,8 +59,8 @@ static bool hardware_node(struct assay_str *s, unsigned subtype, struct assay_cu
 		const uint64_t start = assay_cur_le64(c);
 		const uint64_t end = assay_cur_le64(c);
 
-		assay_str_add(s, "MemoryMapped(0x%x,0x%llx,0x%llx)", type, (unsigned long long)start,
-			      (unsigned long long)end);
+		assay_str_add(s, "MemoryMapped(0x%x,0x%llx,0x%llx)", type,
+			      (unsigned long long)start, (unsigned long long)end);
 		return true;
 	}
 	case 4:
@@ -99,8 +99,9 @@ static bool acpi_node(struct assay_str *s, unsigned subtype, struct assay_cur *c
 		uint32_t hid;
 		const char *name;
 	} known[] = {
-		{ 0x0a0341d0, "PciRoot" }, { 0x0a0841d0, "PcieRoot" }, { 0x060441d0, "Floppy" },
-		{ 0x030141d0, "Keyboard" }, { 0x050141d0, "Serial" },  { 0x040141d0, "ParallelPort" },
+		{ 0x0a0341d0, "PciRoot" }, { 0x0a0841d0, "PcieRoot" },
+		{ 0x060441d0, "Floppy" },  { 0x030141d0, "Keyboard" },
+		{ 0x050141d0, "Serial" },  { 0x040141d0, "ParallelPort" },
 	};
 
 	if (subtype == 1) {
@@ -413,7 +414,7 @@ static bool bbs_node(struct assay_str *s, unsigned subtype, struct assay_cur *c)
 static void add_node(struct assay_str *s, unsigned type, unsigned subtype, struct assay_cur c)
 {
 	static bool (*const by_type[])(struct assay_str *, unsigned, struct assay_cur *) = {
-		[HARDWARE] = hardware_node, [ACPI] = acpi_node,	 [MESSAGING] = messaging_node,
+		[HARDWARE] = hardware_node, [ACPI] = acpi_node, [MESSAGING] = messaging_node,
 		[MEDIA] = media_node,	    [BBS] = bbs_node,
 	};
 	struct assay_cur in = c;
@@ -457,7 +458,8 @@ void assay_words_devpath(struct assay_str *s, const uint8_t *p, size_t len, uint
 			return;
 		}
 		if (c.bad || size < 4 || size - 4U > c.left) {
-			add_damage(s, c.bad ? "node cut short" : "node of impossible length", node_at);
+			add_damage(s, c.bad ? "node cut short" : "node of impossible length",
+				   node_at);
 			return;
 		}
 

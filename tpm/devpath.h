@@ -10,8 +10,8 @@
 
 /*
  * "PciRoot(0x0)/Pci(0x3,0x0)/HD(1,GPT,<guid>,0x800,0x3f800)/\EFI\BOOT\BOOTX64.EFI", fresh memory;
- * GUIDs in lower case. `at` is where the bytes lie in the outermost file: damage is said in its place,
- * with its offset. NULL only when out of memory.
+ * GUIDs in lower case. `at` is where the bytes lie in the outermost file: damage is said in its
+ * place, with its offset. NULL only when out of memory.
  */
 char *assay_devpath_text(const uint8_t *p, size_t len, uint64_t at);
 

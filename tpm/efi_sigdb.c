@@ -95,7 +95,8 @@ static int parse_list(struct assay_cur *c, struct assay_sigdb *db, size_t *cap,
 		return -1;
 	if (list_size < 28)
 		return assay_fail(err, ASSAY_E_CORRUPT, at + 16,
-				  "EFI_SIGNATURE_LIST of %u bytes, its own header has 28", list_size);
+				  "EFI_SIGNATURE_LIST of %u bytes, its own header has 28",
+				  list_size);
 
 	struct assay_cur in = assay_cur_sub(c, list_size - 28);
 
@@ -106,17 +107,19 @@ static int parse_list(struct assay_cur *c, struct assay_sigdb *db, size_t *cap,
 		return -1;
 	sig.kind = kind_of(sig.type);
 	if (sig_size <= OWNER)
-		return assay_fail(err, ASSAY_E_CORRUPT, at + 24,
-				  "EFI_SIGNATURE_LIST: signatures of %u bytes, the owner alone has 16",
-				  sig_size);
+		return assay_fail(
+			err, ASSAY_E_CORRUPT, at + 24,
+			"EFI_SIGNATURE_LIST: signatures of %u bytes, the owner alone has 16",
+			sig_size);
 	if (kinds[sig.kind].size && sig_size - OWNER != kinds[sig.kind].size)
 		return assay_fail(err, ASSAY_E_CORRUPT, at + 24,
 				  "EFI_SIGNATURE_LIST: %u bytes for one %s", sig_size - OWNER,
 				  kinds[sig.kind].name);
 	if (in.left % sig_size != 0)
-		return assay_fail(err, ASSAY_E_CORRUPT, at + 16,
-				  "EFI_SIGNATURE_LIST: %zu bytes are no multiple of its signatures' %u",
-				  in.left, sig_size);
+		return assay_fail(
+			err, ASSAY_E_CORRUPT, at + 16,
+			"EFI_SIGNATURE_LIST: %zu bytes are no multiple of its signatures' %u",
+			in.left, sig_size);
 	while (in.left > 0) {
 		sig.at = in.at;
 		sig.raw = in.p;
@@ -173,7 +176,8 @@ static char *subject_part(const X509_NAME *name, int nid)
 		uint32_t ch = 0;
 		const size_t len = assay_utf8_next((const char *)utf8 + k, (size_t)(n - k), &ch);
 
-		assay_str_add_char(&s, len == 0 || ch < 0x20 || (ch >= 0x7f && ch < 0xa0) ? 0xfffd : ch);
+		assay_str_add_char(&s, len == 0 || ch < 0x20 || (ch >= 0x7f && ch < 0xa0) ? 0xfffd
+											  : ch);
 		k += len ? (int)len : 1;
 	}
 	OPENSSL_free(utf8);

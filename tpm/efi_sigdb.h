@@ -19,7 +19,8 @@ enum assay_sig_kind {
 	ASSAY_SIG_RSA2048_SHA1,
 	ASSAY_SIG_RSA2048_SHA256,
 	ASSAY_SIG_X509,
-	ASSAY_SIG_X509_SHA256, /* hash of a certificate's to-be-signed part, and a time of revocation */
+	ASSAY_SIG_X509_SHA256, /* hash of a certificate's to-be-signed part, and a time of
+				  revocation */
 	ASSAY_SIG_X509_SHA384,
 	ASSAY_SIG_X509_SHA512,
 	ASSAY_SIG_PKCS7,
@@ -59,8 +60,8 @@ void assay_sigdb_free(struct assay_sigdb *db);
 const char *assay_sig_kind_name(enum assay_sig_kind kind);
 
 /*
- * Common name of a DER certificate's subject (or its organisation, where there is no common name) as
- * UTF-8 with control characters replaced; fresh memory. NULL when that cannot be had.
+ * Common name of a DER certificate's subject (or its organisation, where there is no common name)
+ * as UTF-8 with control characters replaced; fresh memory. NULL when that cannot be had.
  */
 char *assay_cert_name(const uint8_t *der, size_t len);
 

@@ -11,7 +11,10 @@ static const struct {
 	uint32_t type;
 	const char *name;
 } types[] = {
-#define TYPE(t) { t, #t }
+#define TYPE(t)                                                                                    \
+	{                                                                                          \
+		t, #t                                                                              \
+	}
 	TYPE(EV_PREBOOT_CERT),
 	TYPE(EV_POST_CODE),
 	TYPE(EV_UNUSED),
@@ -169,7 +172,7 @@ int assay_event_match(const struct assay_event *ev, enum assay_event_match *ret,
 	}
 	if (assay_digest_mem(ev->digests.banks, ev->data, ev->data_len, &d, err) < 0)
 		return -1;
-	*ret = assay_digests_equal(&d, &ev->digests) ? ASSAY_EVENT_OF_DATA :
-						       ASSAY_EVENT_NOT_OF_DATA;
+	*ret = assay_digests_equal(&d, &ev->digests) ? ASSAY_EVENT_OF_DATA
+						     : ASSAY_EVENT_NOT_OF_DATA;
 	return 0;
 }

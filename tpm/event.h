@@ -55,15 +55,16 @@ bool assay_event_type_from_name(const char *name, uint32_t *ret); /* also "0x800
 
 /*
  * The event in words, one line, fresh memory: "variable SecureBoot (EFI global): on",
- * "application PciRoot(0x0)/…/HD(1,GPT,…)/\EFI\BOOT\BOOTX64.EFI". Malformed data is described as such,
- * with where, never an error; control characters come out escaped. NULL only when out of memory.
+ * "application PciRoot(0x0)/…/HD(1,GPT,…)/\EFI\BOOT\BOOTX64.EFI". Malformed data is described as
+ * such, with where, never an error; control characters come out escaped. NULL only when out of
+ * memory.
  */
 char *assay_event_describe(const struct assay_event *ev);
 
 /*
  * Is the event's digest one of its data, where the profile wants it to be (strings, separators,
- * variables, GPT)? NOT_OF_DATA: it should be and is not, in some bank. For all other types, and where
- * the firmware may choose, the answer is UNSPECIFIED.
+ * variables, GPT)? NOT_OF_DATA: it should be and is not, in some bank. For all other types, and
+ * where the firmware may choose, the answer is UNSPECIFIED.
  */
 enum assay_event_match { ASSAY_EVENT_UNSPECIFIED, ASSAY_EVENT_OF_DATA, ASSAY_EVENT_NOT_OF_DATA };
 int assay_event_match(const struct assay_event *ev, enum assay_event_match *ret,

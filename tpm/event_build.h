@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Event data as firmware, boot loaders and kernels build it, for predictions. Strings that are
- * measured without a NUL (EV_EFI_ACTION, GRUB's commands) need no function: their bytes are the data.
+ * measured without a NUL (EV_EFI_ACTION, GRUB's commands) need no function: their bytes are the
+ * data.
  *
  * Each returns fresh memory for the caller to free.
  */

@@ -159,7 +159,8 @@ static int parse_event(struct assay_cur *c, const struct algs *algs, size_t numb
 	snprintf(what, sizeof(what), "event %zu of the log", number);
 	if (assay_cur_done(c, what, err) < 0)
 		return -1;
-	/* SP 800-155 events are in no PCR (ffffffff); whatever is extended is in one that exists. */
+	/* SP 800-155 events are in no PCR (ffffffff); whatever is extended is in one that exists.
+	 */
 	if (ev.pcr >= ASSAY_N_PCRS && ev.type != EV_NO_ACTION)
 		return assay_fail(err, ASSAY_E_CORRUPT, ev.at,
 				  "event %zu extends PCR 0x%x: no event log, or a damaged one",
@@ -268,8 +269,8 @@ static bool is_secure_boot_variable(const struct assay_event *ev)
 
 static bool is_ccel(const struct assay_eventlog *log)
 {
-	bool sign = log->events[0].pcr == 1 || (log->banks == ASSAY_BANK_BIT(ASSAY_SHA384) &&
-						!log->other_banks && log->n > 1);
+	bool sign = log->events[0].pcr == 1 ||
+		    (log->banks == ASSAY_BANK_BIT(ASSAY_SHA384) && !log->other_banks && log->n > 1);
 
 	for (size_t i = 0; i < log->n; i++) {
 		const struct assay_event *ev = &log->events[i];

@@ -23,7 +23,8 @@ struct assay_event {
 struct assay_eventlog {
 	enum assay_log_format format;
 	unsigned banks;	   /* announced by the header, of those we know */
-	unsigned carried;  /* banks of which at least one event (other than EV_NO_ACTION) has a digest */
+	unsigned carried;  /* banks of which at least one event (other than EV_NO_ACTION) has a
+			      digest */
 	bool other_banks;  /* the header announces algorithms that we do not know */
 	unsigned locality; /* StartupLocality (4 with an H-CRTM); 0 when there is none */
 	bool hcrtm;	   /* an EV_EFI_HCRTM_EVENT is there (PCR 0 then starts at 4) */
@@ -37,10 +38,11 @@ struct assay_eventlog {
 /*
  * `bytes` must outlive the result. Never writes *ret on error.
  *
- * The formats are told apart by what is in the log: a "Spec ID Event03" first makes it crypto-agile.
- * CCEL has the same framing; it is one when no event goes past register 4 (a PC Client log has
- * separators in 5, 6 and 7) and one of these holds: the first event is in register 1, SHA-384 is all
- * that is announced, a GPT event or a Secure Boot variable is in a register other than 5 or 7.
+ * The formats are told apart by what is in the log: a "Spec ID Event03" first makes it
+ * crypto-agile. CCEL has the same framing; it is one when no event goes past register 4 (a PC
+ * Client log has separators in 5, 6 and 7) and one of these holds: the first event is in register
+ * 1, SHA-384 is all that is announced, a GPT event or a Secure Boot variable is in a register other
+ * than 5 or 7.
  */
 int assay_eventlog_parse(const uint8_t *bytes, size_t len, struct assay_eventlog **ret,
 			 struct assay_err *err) ASSAY_MUST;
@@ -54,8 +56,8 @@ ASSAY_DEFINE_AUTO(assay_eventlog)
 const char *assay_log_format_name(enum assay_log_format format);
 
 /*
- * Why a register has no value: one malloc'd text for each bank and PCR that was asked for and is not
- * in `have`, freed by assay_replay_reasons_free().
+ * Why a register has no value: one malloc'd text for each bank and PCR that was asked for and is
+ * not in `have`, freed by assay_replay_reasons_free().
  */
 struct assay_replay_reasons {
 	char *why[ASSAY_N_BANKS][ASSAY_N_PCRS];

@@ -145,25 +145,26 @@ static int parse_line(const char *p, const char *end, uint64_t at, unsigned line
 	if (wbank.len == 0)
 		return 0;
 	if (whex.len == 0 || rest.len != 0)
-		return assay_fail(err, ASSAY_E_CORRUPT, at, "line %u: not of the form BANK INDEX HEX",
-				  line);
+		return assay_fail(err, ASSAY_E_CORRUPT, at,
+				  "line %u: not of the form BANK INDEX HEX", line);
 	if (!parse_bank(wbank, &bank))
 		return assay_fail(err, ASSAY_E_CORRUPT, at, "line %u: no bank '%.*s'", line,
 				  shown(wbank), wbank.p);
 	if (!parse_index(windex, &index))
-		return assay_fail(err, ASSAY_E_CORRUPT, at, "line %u: '%.*s' is no PCR from 0 to %d",
-				  line, shown(windex), windex.p, ASSAY_N_PCRS - 1);
+		return assay_fail(err, ASSAY_E_CORRUPT, at,
+				  "line %u: '%.*s' is no PCR from 0 to %d", line, shown(windex),
+				  windex.p, ASSAY_N_PCRS - 1);
 	if (whex.len > 2 && whex.p[0] == '0' && (whex.p[1] == 'x' || whex.p[1] == 'X'))
-		return assay_fail(err, ASSAY_E_CORRUPT, at, "line %u: hex digits without 0x, please",
-				  line);
+		return assay_fail(err, ASSAY_E_CORRUPT, at,
+				  "line %u: hex digits without 0x, please", line);
 
 	const size_t size = assay_bank_size(bank);
 
 	if (!assay_unhex(whex.p, whex.len, v, size))
-		return assay_fail(err, ASSAY_E_CORRUPT, at, "line %u: a %s value has %zu hex digits",
-				  line, assay_bank_name(bank), 2 * size);
-	if ((pcrs->have[bank] & 1U << index) &&
-	    !assay_bytes_equal(pcrs->v[bank][index], v, size))
+		return assay_fail(err, ASSAY_E_CORRUPT, at,
+				  "line %u: a %s value has %zu hex digits", line,
+				  assay_bank_name(bank), 2 * size);
+	if ((pcrs->have[bank] & 1U << index) && !assay_bytes_equal(pcrs->v[bank][index], v, size))
 		return assay_fail(err, ASSAY_E_CORRUPT, at,
 				  "line %u: %s PCR %u given twice, with different values", line,
 				  assay_bank_name(bank), index);
@@ -209,9 +210,9 @@ struct assay_json *assay_pcrs_json(const struct assay_pcrs *pcrs)
 			if (!(pcrs->have[b] & 1U << i))
 				continue;
 			snprintf(key, sizeof(key), "%u", i);
-			assay_json_set(bank, key,
-				       assay_json_hex(pcrs->v[b][i],
-						      assay_bank_size((enum assay_bank)b)));
+			assay_json_set(
+				bank, key,
+				assay_json_hex(pcrs->v[b][i], assay_bank_size((enum assay_bank)b)));
 		}
 		assay_json_set(top, assay_bank_name((enum assay_bank)b), bank);
 	}

@@ -57,12 +57,12 @@ static char *why_no_bank(const struct assay_eventlog *log, unsigned bank)
 	char *why;
 
 	if (log->banks & ASSAY_BANK_BIT(bank))
-		return assay_asprintf("the log's header announces %s, and no event has such a digest",
-				      name);
+		return assay_asprintf(
+			"the log's header announces %s, and no event has such a digest", name);
 	announced = banks_text(log->banks);
 	why = announced ? assay_asprintf("the log has no %s digests (it announces: %s)", name,
-					 announced) :
-			  NULL;
+					 announced)
+			: NULL;
 	free(announced);
 	return why;
 }
@@ -163,8 +163,9 @@ int assay_eventlog_replay(const struct assay_eventlog *log, unsigned banks, stru
 			  struct assay_replay_reasons *reasons, struct assay_err *err)
 {
 	if (log->format == ASSAY_LOG_CCEL)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-				  "a CCEL: its events extend the RTMRs of a confidential VM, not PCRs");
+		return assay_fail(
+			err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+			"a CCEL: its events extend the RTMRs of a confidential VM, not PCRs");
 	return replay(log, (struct window){ 0, ASSAY_N_PCRS, true }, banks, ret, reasons, err);
 }
 

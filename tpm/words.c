@@ -7,7 +7,9 @@
 
 static void add_safe(struct assay_str *s, uint32_t c)
 {
-	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+	if (c == '\n' || c == '\r' || c == '\t')
+		assay_str_add(s, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+	else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 		assay_str_add(s, "\\x%02x", c);
 	else if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
 		 (c >= 0x2060 && c <= 0x206f) || c == 0xfeff)
@@ -131,8 +133,21 @@ bool assay_words_is_utf16(const uint8_t *p, size_t len)
 	return i > 0 && all_zero(p + i, len - i);
 }
 
+/* Length of a NUL-terminated name in ASCII that binary data starts with ("GCE NonHostInfo"), or 0.
+ */
+static size_t name_before_data(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && p[n] >= 0x20 && p[n] < 0x7f)
+		n++;
+	return n >= 6 && n < len && p[n] == 0 ? n : 0;
+}
+
 void assay_words_guess(struct assay_str *s, const uint8_t *p, size_t len)
 {
+	size_t name;
+
 	/* One letter and a NUL are more often the end of an ASCII string than UTF-16. */
 	if (assay_words_is_utf16(p, len) && !(len == 2 && assay_words_is_utf8(p, len))) {
 		assay_str_add(s, "\"");
@@ -142,6 +157,11 @@ void assay_words_guess(struct assay_str *s, const uint8_t *p, size_t len)
 		assay_str_add(s, "\"");
 		assay_words_utf8(s, p, len);
 		assay_str_add(s, "\"");
+	} else if ((name = name_before_data(p, len)) != 0) {
+		assay_str_add(s, "\"");
+		assay_words_utf8(s, p, name);
+		assay_str_add(s, "\" and ");
+		assay_words_hex(s, p + name + 1, len - name - 1);
 	} else {
 		assay_words_hex(s, p, len);
 	}

@@ -15,14 +15,15 @@
 #define ASSAY_WORDS_MAX_HEX 32
 
 /*
- * Letters as they are, control characters as \xNN and line or direction marks as \u{N}; a NUL ends
- * the text, and what follows it (other than further NULs) is counted.
+ * Letters as they are, control characters as \n or \xNN and line or direction marks as \u{N}; a NUL
+ * ends the text, and what follows it (other than further NULs) is counted.
  */
 void assay_words_utf16(struct assay_str *s, const uint8_t *p, size_t len);
 void assay_words_utf8(struct assay_str *s, const uint8_t *p, size_t len);
 /* The first bytes in hex and how many there are: "16 bytes 0a0b…" */
 void assay_words_hex(struct assay_str *s, const uint8_t *p, size_t len);
-/* Quoted text if it looks like one (UTF-16 or ASCII/UTF-8), else hex. */
+/* Quoted text if it looks like one (UTF-16, ASCII, UTF-8), else hex, after a name where it has one.
+ */
 void assay_words_guess(struct assay_str *s, const uint8_t *p, size_t len);
 bool assay_words_is_utf16(const uint8_t *p, size_t len);
 bool assay_words_is_utf8(const uint8_t *p, size_t len);
