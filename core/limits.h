@@ -81,4 +81,11 @@
 /* Bytes of a path: 64 components of 255 units, three bytes each, are 49 KB; nobody has such. */
 #define ASSAY_FS_MAX_PATH 4096U
 
+/* loader.conf and entries are some hundred bytes; the boot loader itself would take them of any size. */
+#define ASSAY_LOADER_MAX_FILE (1U << 18)
+/* initrd lines of one entry: mkosi and kernel-install write up to three. */
+#define ASSAY_LOADER_MAX_INITRDS 128U
+/* Entries of all kinds: a menu of some thousand is no menu, and they are sorted by insertion. */
+#define ASSAY_LOADER_MAX_ENTRIES 4096U
+
 #endif
