@@ -115,7 +115,8 @@ static int open_target(struct assay_out *out, const char *path, struct assay_err
 		/* Behind a symbolic link it is the file that is replaced, not the link. */
 		real = realpath(path, NULL);
 		if (!real)
-			return assay_fail_sys(err, "cannot resolve");
+			return errno == ENOMEM ? assay_fail_mem(err)
+					       : assay_fail_sys(err, "cannot resolve");
 		path = real;
 		old = &st;
 	} else if (errno != ENOENT) {
