@@ -24,6 +24,8 @@
 
 /* Extents of one file: a 2 GiB file of single 512-byte clusters would have four million. */
 #define ASSAY_SRC_MAX_EXTENTS (1U << 22)
+/* Parts of a joined source: a boot entry's initrds and the padding between them. */
+#define ASSAY_SRC_MAX_PARTS 1024U
 
 /*
  * Event logs. Firmware gives a log area of 64 KiB to some MiB; the largest log met has below 5000
@@ -33,13 +35,6 @@
 #define ASSAY_EVENTLOG_MAX_EVENTS (1U << 16)
 #define ASSAY_EVENTLOG_MAX_DATA (1U << 20) /* of one event */
 #define ASSAY_EVENTLOG_MAX_ALGS 16	   /* HASH_COUNT of the TPM library is far below */
-
-/*
- * The probe's report inside a serial capture. Clouds keep 64 KiB to 1 MiB of a console; the largest
- * log makes 24 MiB of lines.
- */
-#define ASSAY_PROBELOG_MAX_TEXT (64U << 20)
-#define ASSAY_PROBELOG_MAX_LINE 256 /* the probe's own */
 
 /* A text of PCR values: 4 banks of 24 PCRs, 140 characters a line, and room for comments. */
 #define ASSAY_PCRS_MAX_FILE (1U << 20)
@@ -87,6 +82,19 @@
 #define ASSAY_FS_MAX_DEPTH 64U
 /* Bytes of a path: 64 components of 255 units, three bytes each, are 49 KB; nobody has such. */
 #define ASSAY_FS_MAX_PATH 4096U
+/* Accepted values of one PCR: the product of its events' sets. Vendors change one or two of them. */
+#define ASSAY_MAX_ACCEPTED 64
+/* Combinations of accepted values of PCR 0-9, each of which has its own IMA aggregate. */
+#define ASSAY_MAX_COMBINATIONS 4096
+/* Events of one PCR in a prediction; a GRUB machine with a long script has some hundred. */
+#define ASSAY_PREDICTION_MAX_EVENTS 65536
+/* systemd has six phases. */
+#define ASSAY_MAX_PHASES 64
+
+/* Sections of a UKI that are read whole (command line, os-release, keys, signatures): some KB each. */
+#define ASSAY_UKI_TEXT_MAX (1U << 20)
+/* Credentials and extensions beside a UKI, all of one kind together: the stub holds them in memory. */
+#define ASSAY_SIDECAR_MAX (512ULL << 20)
 
 /* loader.conf and entries are some hundred bytes; the boot loader itself would take them of any size. */
 #define ASSAY_LOADER_MAX_FILE (1U << 18)

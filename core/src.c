@@ -15,7 +15,7 @@
 #include "core/limits.h"
 #include "core/num.h"
 
-enum kind { KIND_FILE, KIND_MEM, KIND_SLICE, KIND_EXTENTS };
+enum kind { KIND_FILE, KIND_MEM, KIND_SLICE, KIND_EXTENTS, KIND_JOINED };
 
 /* One extent of an extents source, with where it starts in that source. */
 struct piece {
@@ -34,6 +34,8 @@ struct assay_src {
 	uint64_t off;		  /* SLICE */
 	struct piece *pieces;	  /* EXTENTS */
 	size_t n_pieces;
+	struct assay_src **parts; /* JOINED: owned references */
+	size_t n_parts;
 };
 
 static struct assay_src *new_src(enum kind kind, uint64_t size, struct assay_err *err)
@@ -68,6 +70,9 @@ void assay_src_free(struct assay_src **srcp)
 		if (src->fd >= 0)
 			close(src->fd);
 		free(src->pieces);
+		for (size_t i = 0; i < src->n_parts; i++)
+			assay_src_free(&src->parts[i]);
+		free(src->parts);
 		free(src);
 		src = parent;
 	}
@@ -251,6 +256,30 @@ int assay_src_extents(struct assay_src *parent, const struct assay_extent *e, si
 	return 0;
 }
 
+int assay_src_join(struct assay_src *const *parts, size_t n, struct assay_src **ret,
+		   struct assay_err *err)
+{
+	ASSAY_AUTO(assay_src) *src = NULL;
+
+	if (n > ASSAY_SRC_MAX_PARTS)
+		return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET, "%zu parts, limit %u", n,
+				  ASSAY_SRC_MAX_PARTS);
+	src = new_src(KIND_JOINED, 0, err);
+	if (!src)
+		return -1;
+	src->parts = calloc(n ? n : 1, sizeof(struct assay_src *));
+	if (!src->parts)
+		return assay_fail_mem(err);
+	for (size_t i = 0; i < n; i++) {
+		if (assay_add_overflows(src->size, parts[i]->size, &src->size))
+			return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET,
+					  "part %zu: the parts' sum exceeds 64 bits", i);
+		src->parts[src->n_parts++] = assay_src_ref(parts[i]);
+	}
+	*ret = assay_steal(&src);
+	return 0;
+}
+
 /* The last piece that starts at or before off; the source is not empty. */
 static size_t find_piece(const struct assay_src *src, uint64_t off)
 {
@@ -290,6 +319,30 @@ uint64_t assay_src_origin(const struct assay_src *src, uint64_t off)
 /* --- reading -----------------------------------------------------------------------------------
  */
 
+static int read_inside(struct assay_src *src, uint64_t off, uint8_t *buf, size_t len,
+		       struct assay_err *err);
+
+static int read_joined(struct assay_src *src, uint64_t off, uint8_t *buf, size_t len,
+		       struct assay_err *err)
+{
+	for (size_t i = 0; len > 0; i++) {
+		struct assay_src *part = src->parts[i];
+
+		if (off >= part->size) {
+			off -= part->size;
+			continue;
+		}
+		const size_t n = part->size - off < len ? (size_t)(part->size - off) : len;
+
+		if (read_inside(part, off, buf, n, err) < 0)
+			return -1;
+		buf += n;
+		len -= n;
+		off = 0;
+	}
+	return 0;
+}
+
 /* The range is known to lie inside src. */
 static int read_inside(struct assay_src *src, uint64_t off, uint8_t *buf, size_t len,
 		       struct assay_err *err)
@@ -302,6 +355,8 @@ static int read_inside(struct assay_src *src, uint64_t off, uint8_t *buf, size_t
 		return 0;
 	if (src->kind == KIND_FILE)
 		return read_file(src, off, buf, len, err);
+	if (src->kind == KIND_JOINED)
+		return read_joined(src, off, buf, len, err);
 	if (src->kind == KIND_MEM) {
 		memcpy(buf, src->mem + off, len);
 		return 0;

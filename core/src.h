@@ -37,6 +37,13 @@ struct assay_extent {
 int assay_src_extents(struct assay_src *parent, const struct assay_extent *e, size_t n,
 		      struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
 
+/*
+ * Sources one after another as one (files that a boot loader concatenates). Offsets in errors are
+ * those within the joined bytes: it has no single outermost file.
+ */
+int assay_src_join(struct assay_src *const *parts, size_t n, struct assay_src **ret,
+		   struct assay_err *err) ASSAY_MUST;
+
 struct assay_src *assay_src_ref(struct assay_src *src);
 void assay_src_free(struct assay_src **src);
 ASSAY_DEFINE_AUTO(assay_src)
