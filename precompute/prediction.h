@@ -64,6 +64,11 @@ int assay_prediction_add(struct assay_prediction *p, unsigned pcr, uint32_t type
 			 const struct assay_digests *d, bool image, char *source, char *detail,
 			 struct assay_err *err) ASSAY_MUST;
 
+/* The same with a set of accepted values. */
+int assay_prediction_add_set(struct assay_prediction *p, unsigned pcr, uint32_t type,
+			     const struct assay_digests *values, size_t n, bool image, char *source,
+			     char *detail, struct assay_err *err) ASSAY_MUST;
+
 struct assay_json *assay_prediction_json(const struct assay_prediction *p);
 /* Reads what compare needs: banks, statuses, values, phases, events. */
 int assay_prediction_parse(const struct assay_json *json, struct assay_prediction **ret,

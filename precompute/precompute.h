@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The face of this room: an opened image and a platform profile give a prediction.
+ */
+#ifndef ASSAY_PRECOMPUTE_PRECOMPUTE_H
+#define ASSAY_PRECOMPUTE_PRECOMPUTE_H
+
+#include "measure/image.h"
+#include "precompute/platform.h"
+#include "precompute/prediction.h"
+
+struct assay_precompute_options {
+	unsigned banks;		    /* 0: those of the platform */
+	const char *boot;	    /* the boot file on the ESP; NULL: the firmware's removable media path */
+	const char *entry;	    /* the boot loader entry; NULL: what the boot loader would choose */
+	const char *assume_stub;    /* treat unknown systemd-stub and systemd-boot versions as this one */
+	const char *assume_kernel;  /* treat unknown kernels as this one ("6.12") */
+	bool no_image_digest;	    /* leave the digest of the whole disk out (it is not needed for PCRs) */
+};
+
+int assay_precompute(struct assay_image *image, const struct assay_platform *platform,
+		     const struct assay_precompute_options *options, struct assay_prediction **ret,
+		     struct assay_err *err) ASSAY_MUST;
+
+#endif
