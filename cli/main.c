@@ -7,7 +7,7 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_ls },
 	{ "cat", "[--part N] [-o FILE] DISK PATH", "Print a file of a disk's ESP or another partition",
 	  assay_cmd_cat },
-	{ "pe", "[--bank LIST] [--sections] [--json] FILE...",
+	{ "pe", "[--bank LIST] [--full] [--json] FILE...",
 	  "Print the Authenticode digest of UEFI programs, and what they are", assay_cmd_pe },
 	{ "log show", "[--json] LOG", "Print a firmware event log, each event in words", assay_cmd_log_show },
 	{ "log replay", "[--bank LIST] [--json] LOG", "Print the PCRs that follow from an event log",

@@ -4,7 +4,6 @@
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +20,11 @@ struct report {
 	struct assay_pe_certs certs;
 	struct assay_digests authenticode;
 	uint64_t gaps;
-	uint32_t checksum; /* computed, where one is stored */
-	/* with --sections, for each section of the UKI specification; elsewhere banks == 0 */
-	struct assay_digests *sections;
-	struct assay_digests kernel; /* of the PE file inside .linux */
+	bool full;
+	/* with --full: */
+	uint32_t checksum;		/* computed, where one is stored */
+	struct assay_digests *sections; /* of those of the UKI specification; else banks == 0 */
+	struct assay_digests kernel;	/* of the PE file inside .linux */
 	char *kernel_version;
 	char *kernel_error;
 };
@@ -42,21 +42,6 @@ static void report_clear(struct report *r)
 /* --- gathering ---------------------------------------------------------------------------------
  */
 
-struct checksum_job {
-	const struct assay_pe *pe;
-	uint32_t ret;
-	int r;
-	struct assay_err err;
-};
-
-static void *checksum_thread(void *arg)
-{
-	struct checksum_job *job = arg;
-
-	job->r = assay_pe_checksum(job->pe, &job->ret, &job->err);
-	return NULL;
-}
-
 static bool is_uki_section(const struct assay_pe_section *s)
 {
 	for (unsigned w = 0; w < ASSAY_UKI_N_SECTIONS; w++)
@@ -65,8 +50,7 @@ static bool is_uki_section(const struct assay_pe_section *s)
 	return false;
 }
 
-/* The Authenticode digest, and with `all` those of the sections. */
-static int hash(struct report *r, unsigned banks, bool all, struct assay_err *err)
+static int hash(struct report *r, unsigned banks, struct assay_err *err)
 {
 	const size_t n = r->pe->n_sections;
 	ASSAY_AUTO_FREE const struct assay_pe_section **wanted =
@@ -76,7 +60,7 @@ static int hash(struct report *r, unsigned banks, bool all, struct assay_err *er
 
 	if (!wanted)
 		return assay_fail_mem(err);
-	for (size_t i = 0; all && i < n; i++)
+	for (size_t i = 0; r->full && i < n; i++)
 		if (is_uki_section(&r->pe->sections[i]))
 			wanted[n_wanted++] = &r->pe->sections[i];
 	digests = calloc(n_wanted + 1, sizeof(*digests));
@@ -88,29 +72,6 @@ static int hash(struct report *r, unsigned banks, bool all, struct assay_err *er
 	for (size_t i = 0; i < n_wanted; i++)
 		r->sections[wanted[i] - r->pe->sections] = digests[i];
 	return 0;
-}
-
-/* The checksum takes a read of its own, on another core while the digests are computed. */
-static int hash_and_sum(struct report *r, unsigned banks, bool all, struct assay_err *err)
-{
-	struct checksum_job job = { .pe = r->pe };
-	pthread_t thread;
-
-	/* Most programs store none. */
-	if (r->pe->checksum == 0)
-		return hash(r, banks, all, err);
-	const bool threaded = pthread_create(&thread, NULL, checksum_thread, &job) == 0;
-	int result = hash(r, banks, all, err);
-	if (threaded)
-		pthread_join(thread, NULL);
-	else
-		checksum_thread(&job);
-	if (result == 0 && job.r < 0) {
-		*err = job.err;
-		return -1;
-	}
-	r->checksum = job.ret;
-	return result;
 }
 
 /* A kernel that cannot be read is told about and does not fail the file. */
@@ -132,7 +93,7 @@ static int look_inside(struct report *r, unsigned banks, struct assay_err *err)
 	return r->kernel_error ? 0 : assay_fail_mem(err);
 }
 
-static int examine(struct report *r, unsigned banks, bool all, struct assay_err *err)
+static int examine(struct report *r, unsigned banks, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_src) *src = NULL;
 	struct assay_authenticode_plan plan;
@@ -143,9 +104,13 @@ static int examine(struct report *r, unsigned banks, bool all, struct assay_err 
 	r->gaps = plan.gaps;
 	assay_authenticode_plan_clear(&plan);
 	if (assay_efi_identify(r->pe, &r->info, err) < 0 ||
-	    assay_pe_certs_read(r->pe, &r->certs, err) < 0 || hash_and_sum(r, banks, all, err) < 0)
+	    assay_pe_certs_read(r->pe, &r->certs, err) < 0 || hash(r, banks, err) < 0)
 		return -1;
-	return all ? look_inside(r, banks, err) : 0;
+	if (!r->full)
+		return 0;
+	if (r->pe->checksum != 0 && assay_pe_checksum(r->pe, &r->checksum, err) < 0)
+		return -1;
+	return look_inside(r, banks, err);
 }
 
 /* 1 the signature is over this very file, 0 it is not, -1 its bank was not asked for. */
@@ -255,7 +220,7 @@ static struct assay_json *json_report(const struct report *r)
 	assay_json_set(o, "authenticode", assay_json_digests(&r->authenticode));
 	assay_json_set_int(o, "gaps", r->gaps);
 	assay_json_set_int(o, "checksum", pe->checksum);
-	if (pe->checksum)
+	if (pe->checksum && r->full)
 		assay_json_set_int(o, "checksum_computed", r->checksum);
 
 	assay_json_set_str(o, "kind", assay_efi_kind_name(r->info.kind));
@@ -336,6 +301,8 @@ static void print_checksum(const struct report *r)
 	printf("  %-10s ", "checksum");
 	if (stored == 0)
 		printf("none\n");
+	else if (!r->full)
+		printf("0x%08" PRIx32 "\n", stored);
 	else if (stored == r->checksum)
 		printf("0x%08" PRIx32 ", correct\n", stored);
 	else
@@ -429,16 +396,16 @@ int assay_cmd_pe(const struct assay_verb *verb, int argc, char **argv)
 	static const struct option opts[] = {
 		{ "bank", required_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
-		{ "sections", no_argument, NULL, 's' },
+		{ "full", no_argument, NULL, 'f' },
 		{ 0 },
 	};
 	ASSAY_AUTO(assay_json) *list = assay_json_array();
 	unsigned banks = ASSAY_BANK_BIT(ASSAY_SHA256);
-	bool json = false, sections = false;
+	bool json = false, full = false;
 	int c, rc = ASSAY_EXIT_OK;
 	struct assay_err err;
 
-	while ((c = getopt_long(argc, argv, "b:js", opts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "b:fj", opts, NULL)) != -1) {
 		switch (c) {
 		case 'b':
 			if (assay_bank_list(optarg, &banks, &err) < 0)
@@ -447,8 +414,8 @@ int assay_cmd_pe(const struct assay_verb *verb, int argc, char **argv)
 		case 'j':
 			json = true;
 			break;
-		case 's':
-			sections = true;
+		case 'f':
+			full = true;
 			break;
 		default:
 			return assay_cli_usage(verb);
@@ -458,9 +425,9 @@ int assay_cmd_pe(const struct assay_verb *verb, int argc, char **argv)
 		return assay_cli_usage_msg(verb, "a FILE is missing");
 
 	for (int i = optind; i < argc; i++) {
-		struct report r = { .path = argv[i] };
+		struct report r = { .path = argv[i], .full = full };
 
-		if (examine(&r, banks, sections, &err) < 0) {
+		if (examine(&r, banks, &err) < 0) {
 			rc = assay_cli_fail(argv[i], &err);
 		} else if (json) {
 			assay_json_append(list, json_report(&r));

@@ -76,12 +76,12 @@ static int parse_coff(struct assay_cur in, struct coff *ret, struct assay_err *e
 	return 0;
 }
 
-/* `offset` is where the cursor lies in the file. Fills in what it finds there. */
-static int parse_optional(struct assay_cur in, uint64_t offset, struct assay_pe *pe,
+/* `offset` is where the cursor lies in the file, `size` the header's own. Fills in what it finds.
+ */
+static int parse_optional(struct assay_cur in, uint64_t offset, size_t size, struct assay_pe *pe,
 			  struct assay_err *err)
 {
 	const uint64_t start = in.at;
-	const size_t size = in.left;
 
 	uint16_t magic = assay_cur_le16(&in);
 	if (!in.bad && magic != 0x10b && magic != 0x20b)
@@ -117,13 +117,16 @@ static int parse_optional(struct assay_cur in, uint64_t offset, struct assay_pe 
 				  n_dirs, size);
 	pe->plus = plus;
 	pe->checksum_offset = offset + 64;
+	struct assay_cur dirs = assay_cur_sub(&in, (uint64_t)n_dirs * 8);
+	if (assay_cur_done(&in, "data directories", err) < 0)
+		return -1;
 	if (n_dirs > CERT_DIRECTORY) {
-		assay_cur_skip(&in, (uint64_t)CERT_DIRECTORY * 8);
-		pe->cert_offset = assay_cur_le32(&in);
-		pe->cert_size = assay_cur_le32(&in);
+		assay_cur_skip(&dirs, (uint64_t)CERT_DIRECTORY * 8);
+		pe->cert_offset = assay_cur_le32(&dirs);
+		pe->cert_size = assay_cur_le32(&dirs);
 		pe->cert_dir_offset = offset + fixed + (uint64_t)CERT_DIRECTORY * 8;
 	}
-	return assay_cur_done(&in, "data directories", err);
+	return assay_cur_done(&dirs, "data directories", err);
 }
 
 static int parse_section(struct assay_cur *in, struct assay_pe_section *ret, struct assay_err *err)
@@ -227,7 +230,7 @@ int assay_pe_open(struct assay_src *src, struct assay_pe **ret, struct assay_err
 	const uint64_t table_at = optional_at + coff.optional_size;
 	const uint64_t table_size = (uint64_t)coff.n_sections * SECTION_HEADER;
 	if (read_window(src, optional_at, coff.optional_size, &optional, &cur, err) < 0 ||
-	    parse_optional(cur, optional_at, pe, err) < 0)
+	    parse_optional(cur, optional_at, coff.optional_size, pe, err) < 0)
 		return -1;
 	if (read_window(src, table_at, table_size, &table, &cur, err) < 0)
 		return -1;
@@ -372,9 +375,34 @@ int assay_pe_section_read(const struct assay_pe *pe, const struct assay_pe_secti
 }
 
 /*
- * The sum of the file's little-endian 16-bit words, carries added back, without the field itself;
- * plus the file's length (the algorithm of CheckSumMappedFile). Words are added up as 64-bit
- * halves: the carries can wait, for 2^32 words of 16 bits do not overflow 64.
+ * The sum of 16-bit words with the carries added back, by way of wider ones: 2^32 and 2^16 are both
+ * 1 modulo 0xffff (RFC 1071, 2). In the host's byte order; n is a multiple of 32, a few MiB at
+ * most.
+ */
+static uint64_t sum_words(const uint8_t *p, size_t n)
+{
+	uint64_t lo[4] = { 0 }, hi[4] = { 0 };
+
+	for (size_t i = 0; i < n; i += 32) {
+		uint64_t v[4];
+
+		memcpy(v, p + i, sizeof(v));
+		for (unsigned j = 0; j < 4; j++) {
+			lo[j] += v[j] & 0xffffffff;
+			hi[j] += v[j] >> 32;
+		}
+	}
+	return lo[0] + lo[1] + lo[2] + lo[3] + hi[0] + hi[1] + hi[2] + hi[3];
+}
+
+static uint16_t fold(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* As CheckSumMappedFile() has it: the words' sum without the field itself, plus the file's length.
  */
 int assay_pe_checksum(const struct assay_pe *pe, uint32_t *ret, struct assay_err *err)
 {
@@ -382,11 +410,12 @@ int assay_pe_checksum(const struct assay_pe *pe, uint32_t *ret, struct assay_err
 	const uint64_t size = assay_src_size(pe->src);
 	ASSAY_AUTO_FREE uint8_t *buf = malloc(block);
 	uint64_t sum = 0;
+	uint8_t word[2];
 
 	if (!buf)
 		return assay_fail_mem(err);
 	for (uint64_t off = 0; off < size; off += block) {
-		size_t n = size - off < block ? (size_t)(size - off) : block;
+		const size_t n = size - off < block ? (size_t)(size - off) : block;
 
 		if (assay_src_read(pe->src, off, buf, n, err) < 0)
 			return -1;
@@ -396,17 +425,12 @@ int assay_pe_checksum(const struct assay_pe *pe, uint32_t *ret, struct assay_err
 			if (field >= off && field < off + n)
 				buf[field - off] = 0;
 		}
-		if (n % 2 != 0)
-			buf[n++] = 0;
-		uint64_t lo = 0, hi = 0; /* of this block: 2^17 bytes of 255 fit into 32 bits */
-		for (size_t i = 0; i < n; i += 2) {
-			lo += buf[i];
-			hi += buf[i + 1];
-		}
-		sum += lo + (hi << 8);
+		memset(buf + n, 0, (32 - n % 32) % 32);
+		sum += fold(sum_words(buf, n + (32 - n % 32) % 32));
 	}
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	*ret = (uint32_t)(sum + size);
+	/* Folded, the bytes of the sum lie as those of the words do, whatever the host's order. */
+	const uint16_t folded = fold(sum);
+	memcpy(word, &folded, sizeof(word));
+	*ret = (uint32_t)((word[0] | (uint32_t)word[1] << 8) + size);
 	return 0;
 }
