@@ -93,6 +93,7 @@ $(OUT)/assay-agent: $(agent_obj)
 	$(Q)$(CC) $(all_ldflags) -Wl,-Map=$@.map -o $@ $^ $(agent_libs) $(LDLIBS)
 
 # Unit tests: one program for each module. libs_<test> names what one of them needs beyond cmocka.
+libs_test_replay := -ltpms
 .PHONY: unit-tests
 unit-tests: $(unit_bin)
 $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(OUT)/libassay.a
