@@ -2,6 +2,7 @@
 /* JSON in: jansson parses, after a look at what it does not tell the place of (reals, depth). */
 #include "core/json.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
@@ -61,12 +62,33 @@ static int scan(const char *text, size_t len, struct assay_err *err)
 	return 0;
 }
 
+/*
+ * Out of memory, jansson often says that the text is bad. What it cannot tell, its allocator can:
+ * ours is malloc, and remembers for the thread that it failed.
+ */
+static _Thread_local bool no_memory;
+static pthread_once_t watched = PTHREAD_ONCE_INIT;
+
+static void *watched_malloc(size_t size)
+{
+	void *p = malloc(size);
+
+	if (!p)
+		no_memory = true;
+	return p;
+}
+
+static void watch_jansson(void)
+{
+	json_set_alloc_funcs(watched_malloc, free);
+}
+
 static int fail_parse(const json_error_t *e, struct assay_err *err)
 {
 	char text[sizeof(e->text)];
 	const uint64_t at = e->position >= 0 ? (uint64_t)e->position : ASSAY_NO_OFFSET;
 
-	if (json_error_code(e) == json_error_out_of_memory)
+	if (no_memory)
 		return assay_fail_mem(err);
 	/* Its text quotes the input, which may hold whatever upsets a terminal. */
 	memcpy(text, e->text, sizeof(text));
@@ -172,9 +194,8 @@ int assay_json_parse(const char *text, size_t len, struct assay_json **ret, stru
 				  "JSON of %zu bytes, limit %u", len, ASSAY_JSON_MAX_FILE);
 	if (scan(text, len, err) < 0)
 		return -1;
-	/* jansson leaves the error alone when memory runs out before it begins to parse. */
-	memset(&e, 0, sizeof(e));
-	e.text[JSON_ERROR_TEXT_LENGTH - 1] = json_error_out_of_memory;
+	pthread_once(&watched, watch_jansson);
+	no_memory = false;
 	j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
 	if (!j)
 		return fail_parse(&e, err);

@@ -13,8 +13,9 @@
 
 struct loader {
 	yaml_parser_t yaml;
-	const char *text;
+	const char *text; /* behind a byte order mark of `mark` bytes */
 	size_t len;
+	size_t mark;
 	/* libyaml counts characters; places only go forward, so bytes are counted along. */
 	size_t chars, bytes;
 	size_t n_nodes;
@@ -31,7 +32,7 @@ static uint64_t byte_of(struct loader *l, const yaml_mark_t *mark)
 			l->bytes++;
 		l->chars++;
 	}
-	return l->bytes;
+	return l->mark + l->bytes;
 }
 
 static int fail_at(struct loader *l, enum assay_code code, const yaml_mark_t *mark,
@@ -52,8 +53,8 @@ static int fail_parser(struct loader *l)
 
 		for (size_t i = 0; i < y->problem_offset && i < l->len; i++)
 			line += l->text[i] == '\n';
-		return assay_fail(l->err, ASSAY_E_CORRUPT, y->problem_offset, "line %u: YAML: %s",
-				  line, problem);
+		return assay_fail(l->err, ASSAY_E_CORRUPT, l->mark + y->problem_offset,
+				  "line %u: YAML: %s", line, problem);
 	}
 	return assay_fail(l->err, ASSAY_E_CORRUPT, byte_of(l, &y->problem_mark),
 			  "line %zu: YAML: %s", y->problem_mark.line + 1, problem);
@@ -277,7 +278,9 @@ static int load_document(struct loader *l, struct assay_yaml **ret)
 
 int assay_yaml_parse(const char *text, size_t len, struct assay_yaml **ret, struct assay_err *err)
 {
-	struct loader l = { .text = text, .len = len, .err = err };
+	/* libyaml counts a byte order mark as a column, and then wonders about the indentation. */
+	const size_t mark = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	struct loader l = { .text = text + mark, .len = len - mark, .mark = mark, .err = err };
 	int r;
 
 	if (len > ASSAY_YAML_MAX_FILE)
@@ -285,9 +288,9 @@ int assay_yaml_parse(const char *text, size_t len, struct assay_yaml **ret, stru
 				  "YAML of %zu bytes, limit %u", len, ASSAY_YAML_MAX_FILE);
 	if (!yaml_parser_initialize(&l.yaml))
 		return assay_fail_mem(err);
-	/* Said outright, or a byte order mark would switch to UTF-16. */
+	/* Said outright, or another mark would switch to UTF-16. */
 	yaml_parser_set_encoding(&l.yaml, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&l.yaml, (const unsigned char *)text, len);
+	yaml_parser_set_input_string(&l.yaml, (const unsigned char *)l.text, l.len);
 	r = load_document(&l, ret);
 	yaml_parser_delete(&l.yaml);
 	return r;

@@ -90,10 +90,12 @@ int assay_yaml_set(struct assay_yaml *map, const char *key, struct assay_yaml *c
 	ASSAY_AUTO(assay_yaml) *owned = child;
 
 	if (!map || !child || map->kind != ASSAY_YAML_MAP || child->key ||
-	    strlen(key) > ASSAY_YAML_MAX_KEY || assay_yaml_get(map, key))
+	    strlen(key) > ASSAY_YAML_MAX_KEY)
 		return -1;
 	child->key = clean(key);
-	if (!child->key || strlen(child->key) > ASSAY_YAML_MAX_KEY)
+	/* Only now: two keys may differ in nothing but bytes that are no text. */
+	if (!child->key || strlen(child->key) > ASSAY_YAML_MAX_KEY ||
+	    assay_yaml_get(map, child->key))
 		return -1;
 	return assay_yaml_push(map, assay_steal(&owned));
 }
