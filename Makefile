@@ -142,6 +142,19 @@ build/probe/probe-%.img: build/probe/probe-%.efi image/probe/disk.sh
 	$(call say,DISK,$@)
 	$(Q)image/probe/disk.sh $< $(probe_boot_$*) $@
 
+# The base image (docs/IMAGE.md). Built anew when what decides it has changed, not when a file's time has.
+.PHONY: image
+image: build/image/base.raw ## build the base image with mkosi
+
+build/image/inputs: FORCE
+	@mkdir -p $(@D)
+	@scripts/build-image.sh --inputs | cmp -s - $@ || scripts/build-image.sh --inputs > $@
+
+build/image/base.raw: build/image/inputs
+	$(Q)scripts/deps.sh golden
+	$(call say,IMAGE,$@)
+	$(Q)scripts/build-image.sh
+
 .PHONY: clean
 clean: ## remove what was built (not downloaded packages)
 	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.a

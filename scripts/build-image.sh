@@ -1,0 +1,223 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# build-image.sh [--output DIR] [--refresh | --offline] [--check-reproducible | --inputs]
+#
+# Build the base image (mkosi.conf, image/) into DIR, build/image unless named: base.raw, and
+# beside it the exact packages it was made of. What comes from the network comes before mkosi
+# starts: a tools tree of Debian 13 (made once), and a repository of just the packages that the
+# image takes, chosen and checked by apt. The same repository gives the same bytes.
+#
+#   --output DIR          where base.raw goes
+#   --refresh             take the newest packages (else those of the last build are kept)
+#   --offline             read nothing from the network; fail if something is missing
+#   --check-reproducible  build twice, each from nothing but the packages, and compare; exit 3
+#                         if the images differ
+#   --inputs              print a digest of what in this repository decides the image; no build
+#
+# mkosi needs root here; without it, sudo is used for that part alone.
+
+set -euo pipefail
+# shellcheck source=scripts/apt-private.sh
+. "$(dirname "$0")/apt-private.sh"
+
+suite=trixie
+output=$build/image
+refresh=
+offline=
+check=
+inputs=
+while [[ $# -gt 0 ]]; do
+	case $1 in
+	--output)
+		output=${2:?--output needs a folder}
+		shift
+		;;
+	--refresh) refresh=1 ;;
+	--offline) offline=1 ;;
+	--check-reproducible) check=1 ;;
+	--inputs) inputs=1 ;;
+	*)
+		echo "usage: build-image.sh [--output DIR] [--refresh | --offline] [--check-reproducible | --inputs]" >&2
+		exit 2
+		;;
+	esac
+	shift
+done
+
+# What in the repository makes the image.
+sources=(mkosi.conf image/initrd image/repart image/root)
+if [[ -n $inputs ]]; then
+	cd "$top"
+	find "${sources[@]}" scripts/build-image.sh -printf '%p %y%l' \( -perm -100 -printf ' x\n' -o -printf '\n' \) \
+		\( -type f -exec sha256sum {} \; -o -true \) | LC_ALL=C sort | sha256sum | cut -c 1-64
+	exit 0
+fi
+
+work=$build/image.work
+repo=$work/cache/cache/apt/repo
+mkdir -p "$work" "$output"
+output=$(cd "$output" && pwd)
+lock "$work/lock"
+
+root=()
+[[ $(id -u) -eq 0 ]] || root=(sudo)
+
+# --- the tools --------------------------------------------------------------------------------
+
+tools_packages=(
+	apt bubblewrap binutils cpio cryptsetup-bin debian-archive-keyring dosfstools e2fsprogs
+	kmod mkosi mtools python3-pefile squashfs-tools systemd systemd-boot-efi systemd-repart
+	systemd-ukify uidmap zstd
+)
+tools_key=$(printf '%s\n' "$suite" "${tools_packages[@]}" | sha256sum | cut -c 1-12)
+tools=$build/tools/$suite-$tools_key
+
+make_tools() {
+	[[ ! -e $tools/.complete ]] || return 0
+	[[ -z $offline ]] || die "no tools tree at $tools"
+	say "making a tools tree of Debian $suite (once)"
+	"$top/scripts/debian_sources.py" "$suite" >"$work/tools.sources"
+	env -u APT_CONFIG apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets' >"$work/tools.apt.conf" || true
+	"${root[@]}" rm -rf "$build/tools/"*
+	mkdir -p "$build/tools"
+	local include
+	include=$(
+		IFS=,
+		echo "${tools_packages[*]}"
+	)
+	quietly "${root[@]}" env -u APT_CONFIG mmdebstrap --variant=apt --mode=root --aptopt="$work/tools.apt.conf" \
+		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		--include="$include" "$suite" "$tools" "$work/tools.sources"
+	"${root[@]}" touch "$tools/.complete"
+}
+
+# mkosi is Python of the standard library alone: the machine's Python runs the tools tree's mkosi.
+mkosi() {
+	local py=$work/python
+	mkdir -p "$py"
+	ln -sfn "$tools/usr/lib/python3/dist-packages/mkosi" "$py/mkosi"
+	"${root[@]}" env -u APT_CONFIG -u SOURCE_DATE_EPOCH PYTHONPATH="$py" PYTHONDONTWRITEBYTECODE=1 python3 -m mkosi \
+		--directory="$work/tree" --tools-tree="$tools" --package-cache-dir="$work/cache" \
+		--sandbox-tree="$work/sandbox" --workspace-dir="$work/space" "$@"
+}
+
+# --- what is built ----------------------------------------------------------------------------
+
+# A copy of the image's sources as mkosi wants them laid out, with modes that do not depend on the
+# umask of whoever checked them out.
+stage_tree() {
+	rm -rf "$work/tree"
+	mkdir -p "$work/tree/mkosi.images" "$work/sandbox/etc/apt/sources.list.d" "$work/space"
+	(cd "$top" && cp -a --parents "${sources[@]}" "$work/tree/")
+	mv "$work/tree/image/initrd" "$work/tree/mkosi.images/initrd"
+	chmod -R u=rwX,go=rX "$work/tree"
+	# Inside mkosi the repository lies in the package cache. apt checked each package against the
+	# archive's signature when it was fetched.
+	printf '%s\n' 'Types: deb' 'URIs: file:///var/cache/apt/repo' 'Suites: ./' 'Trusted: yes' \
+		>"$work/sandbox/etc/apt/sources.list.d/mkosi.sources"
+}
+
+# The names in the Packages= lists of the image and its initrd.
+wanted_packages() {
+	mkosi --output-dir="$work/out" --json summary | python3 -c '
+import json, sys
+names = {p for i in json.load(sys.stdin)["Images"] for p in i["Packages"]}
+print("\n".join(sorted(names)))'
+}
+
+# Resolve, download and index; nothing happens if the last build wanted the same.
+make_repo() {
+	local wanted
+	wanted=$(wanted_packages)
+	if [[ -e $repo/Packages && -z $refresh && $(<"$work/wanted") == "$wanted" ]]; then
+		return 0
+	fi
+	[[ -z $offline ]] || die "the repository at $repo does not have all packages"
+	apt_private_setup "$suite"
+	apt_private_update "$([[ -n $refresh ]] && echo 0 || echo 1440)"
+	# shellcheck disable=SC2086 # one word is one package
+	apt-get -qq -s install '?essential' base-files $wanted >"$work/simulated" ||
+		die "the packages of the image cannot be resolved"
+	local -a names
+	mapfile -t names < <(sed -n 's/^Inst \([^ ]*\) .*/\1/p' "$work/simulated")
+	say "fetching ${#names[@]} packages"
+	rm -rf "$work/repo.new"
+	mkdir -p "$work/repo.new"
+	apt-get -qq --print-uris download "${names[@]}" >"$work/uris"
+	local file size sum
+	while read -r _ file _ _; do
+		[[ ! -e $repo/$file ]] || ln "$repo/$file" "$work/repo.new/$file"
+	done <"$work/uris"
+	(cd "$work/repo.new" && quietly apt-get -qq download "${names[@]}") || die "cannot fetch the packages"
+	: >"$work/repo.new/packages.tsv"
+	while read -r _ file size sum; do
+		sum=${sum#SHA256:}
+		sha256sum --quiet --check <<<"$sum  $work/repo.new/$file" >&2 || die "$file: wrong digest"
+		dpkg-deb -f "$work/repo.new/$file"
+		printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$file" "$size" "$sum"
+		dpkg-deb --show --showformat="\${Package}\t\${Version}\t$sum\n" "$work/repo.new/$file" >>"$work/repo.new/packages.tsv"
+	done <"$work/uris" >"$work/repo.new/Packages"
+	LC_ALL=C sort -o "$work/repo.new/packages.tsv" "$work/repo.new/packages.tsv"
+	rm -rf "$repo"
+	mkdir -p "$(dirname "$repo")"
+	mv "$work/repo.new" "$repo"
+	echo "$wanted" >"$work/wanted"
+}
+
+# build_into DIR
+build_into() {
+	local out=$work/out
+	"${root[@]}" rm -rf "$out" "$work/space"
+	mkdir -p "$out" "$work/space"
+	local show=quietly
+	[[ ! -t 2 ]] || show=
+	$show mkosi --output-dir="$out" --force build || die "mkosi failed"
+	"${root[@]}" chown -R "$(id -u):$(id -g)" "$out"
+	# What is in the image, and all that it was made of (the initrd's packages too).
+	python3 - "$out" "$1" "$tools" "$repo/packages.tsv" <<-'END'
+		import json, pathlib, shutil, sys
+		out, dest, tools, repo = map(pathlib.Path, sys.argv[1:])
+		def names(f):
+		    return sorted((p["name"], p["version"]) for p in json.loads((out / f).read_text())["packages"])
+		def write(name, rows):
+		    (dest / name).write_text("".join("\t".join(r) + "\n" for r in rows))
+		write("packages.tsv", names("base.manifest"))
+		write("initrd-packages.tsv", names("initrd.manifest"))
+		status = (tools / "var/lib/dpkg/status").read_text()
+		write("tools.tsv", sorted((f["Package"], f["Version"]) for f in
+		      (dict(l.split(": ", 1) for l in s.splitlines() if not l.startswith(" ") and ": " in l)
+		       for s in status.split("\n\n")) if "Package" in f))
+		shutil.copy(repo, dest / "fetched.tsv")
+	END
+	mv "$out/base.raw" "$1/base.raw"
+	"${root[@]}" rm -rf "$work/space" "$out"
+}
+
+stage_tree
+make_tools
+make_repo
+if [[ -n $check ]]; then
+	say "building once"
+	build_into "$output"
+	say "building again"
+	mkdir -p "$output/again"
+	# Neither who builds nor where may show in the image.
+	(
+		umask 077
+		export TZ=Pacific/Auckland
+		stage_tree
+		build_into "$output/again"
+	)
+	first=$(sha256sum <"$output/base.raw")
+	again=$(sha256sum <"$output/again/base.raw")
+	if [[ $first != "$again" ]]; then
+		say "two builds differ: $output/base.raw ${first%% *}, $output/again/base.raw ${again%% *}"
+		exit 3
+	fi
+	rm -r "$output/again"
+	echo "two builds are equal: sha256 ${first%% *}"
+else
+	build_into "$output"
+	say "$output/base.raw: $(stat -c %s "$output/base.raw") bytes, sha256 $(sha256sum <"$output/base.raw" | cut -c 1-64)"
+fi
