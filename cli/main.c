@@ -3,6 +3,9 @@
 
 static const struct assay_verb verbs[] = {
 	/* A verb is a row here, a line in cli.h and a file of its name. */
+	{ "measure", "[--boot PATH] [--bank LIST] [--json] [-o FILE] DISK",
+	  "Print the facts about an OS disk: partitions, UEFI programs, their digests",
+	  assay_cmd_measure },
 	{ "ls", "[-lR] [--part N] DISK [PATH]", "List a directory of a disk's ESP or another partition",
 	  assay_cmd_ls },
 	{ "cat", "[--part N] [-o FILE] DISK PATH", "Print a file of a disk's ESP or another partition",

@@ -103,4 +103,7 @@
 /* Entries of all kinds: a menu of some thousand is no menu, and they are sorted by insertion. */
 #define ASSAY_LOADER_MAX_ENTRIES 4096U
 
+/* Files and folders of an ESP: some dozen; a machine with vendors' firmware folders some thousand. */
+#define ASSAY_ESP_MAX_FILES 65536
+
 #endif

@@ -49,8 +49,11 @@ int assay_image_boot_path(struct assay_image *image, const char *arch, char **re
 int assay_image_read(struct assay_image *image, const char *path, uint64_t limit, uint8_t **ret,
 		     size_t *ret_len, struct assay_err *err) ASSAY_MUST;
 
-/* Every fact about the disk: schema assay.facts/1. Hashes the disk and every UEFI program on the ESP. */
-int assay_image_facts(struct assay_image *image, unsigned banks, struct assay_json **ret,
-		      struct assay_err *err) ASSAY_MUST;
+/*
+ * Every fact about the disk: schema assay.facts/1. Hashes the disk and every file on the ESP. `boot` as in
+ * assay_precompute(): NULL for the firmware's rule. What boots must be readable, a broken program beside it is a fact.
+ */
+int assay_image_facts(struct assay_image *image, const char *boot, unsigned banks,
+		      struct assay_json **ret, struct assay_err *err) ASSAY_MUST;
 
 #endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <getopt.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "measure/image.h"
+
+static const char *text_of(const struct assay_json *o, const char *key)
+{
+	const char *s = assay_json_str(assay_json_get(o, key));
+
+	return s ? s : "";
+}
+
+static int64_t number_of(const struct assay_json *o, const char *key)
+{
+	int64_t v = 0;
+
+	assay_json_get_int(assay_json_get(o, key), &v);
+	return v;
+}
+
+/* Text out of a file, on its way to a terminal: the first line, escaped. */
+static void print_foreign(const char *s)
+{
+	struct assay_str text = { 0 };
+
+	assay_str_add_escaped(&text, s, strcspn(s, "\n"));
+	fputs(text.p ? text.p : "", stdout);
+	assay_str_clear(&text);
+}
+
+static int print_digest(const char *key, const struct assay_json *value, void *indent)
+{
+	printf("%s%-7s %s\n", (const char *)indent, key, assay_json_str(value));
+	return 0;
+}
+
+static void print_digests(const struct assay_json *digests, char *indent)
+{
+	(void)assay_json_each(digests, print_digest, indent);
+}
+
+static void print_partitions(const struct assay_json *gpt)
+{
+	const struct assay_json *parts = assay_json_get(gpt, "partitions");
+
+	printf("GPT     %lld-byte sectors, disk %s\n", (long long)number_of(gpt, "sector_size"),
+	       text_of(gpt, "disk_guid"));
+	if (strcmp(text_of(gpt, "backup"), "same") != 0)
+		printf("        the backup table %s: %s\n", text_of(gpt, "backup"),
+		       text_of(gpt, "backup_reason"));
+	for (size_t i = 0; i < assay_json_len(parts); i++) {
+		const struct assay_json *p = assay_json_at(parts, i);
+		const char *type = text_of(p, "type_name");
+
+		printf("  %2lld    %-30s %12lld bytes at %-12lld %s ", (long long)number_of(p, "index"),
+		       *type ? type : text_of(p, "type"), (long long)number_of(p, "size"),
+		       (long long)number_of(p, "offset"), text_of(p, "guid"));
+		print_foreign(text_of(p, "name"));
+		putchar('\n');
+	}
+}
+
+static void print_program(const struct assay_json *p, const char *boot)
+{
+	bool boots = strcmp(text_of(p, "path"), boot) == 0;
+
+	print_foreign(text_of(p, "path"));
+	printf("  %s", text_of(p, "kind"));
+	if (*text_of(p, "magic")) {
+		fputs(", ", stdout);
+		print_foreign(text_of(p, "magic"));
+	}
+	printf("%s\n", boots ? "  <- what the firmware starts" : "");
+	print_digests(assay_json_get(p, "authenticode"), "        ");
+	if (*text_of(p, "cmdline")) {
+		fputs("        .cmdline ", stdout);
+		print_foreign(text_of(p, "cmdline"));
+		putchar('\n');
+	}
+	const char *version = text_of(assay_json_get(p, "kernel"), "version");
+	if (*version) {
+		fputs("        .linux   ", stdout);
+		print_foreign(version);
+		putchar('\n');
+	}
+}
+
+static void print_facts(const struct assay_json *facts)
+{
+	const struct assay_json *image = assay_json_get(facts, "image");
+	const struct assay_json *esp = assay_json_get(facts, "esp");
+	const struct assay_json *programs = assay_json_get(esp, "programs");
+	const struct assay_json *files = assay_json_get(esp, "files");
+
+	printf("disk    %s, %lld bytes\n", text_of(image, "name"), (long long)number_of(image, "size"));
+	print_digests(assay_json_get(image, "digest"), "        ");
+	print_partitions(assay_json_get(facts, "gpt"));
+	printf("ESP     partition %lld, %s\n\n", (long long)number_of(esp, "partition"),
+	       text_of(esp, "filesystem"));
+	for (size_t i = 0; i < assay_json_len(programs); i++)
+		print_program(assay_json_at(programs, i), text_of(facts, "boot"));
+	for (size_t i = 0; i < assay_json_len(files); i++) {
+		const struct assay_json *f = assay_json_at(files, i);
+
+		print_foreign(text_of(f, "path"));
+		printf("  %lld bytes", (long long)number_of(f, "size"));
+		if (*text_of(f, "error"))
+			printf(", a program that cannot be read: %s", text_of(f, "error"));
+		putchar('\n');
+		print_digests(assay_json_get(f, "digest"), "        ");
+	}
+}
+
+int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
+{
+	static const struct option opts[] = {
+		{ "bank", required_argument, NULL, 'b' },
+		{ "boot", required_argument, NULL, 'B' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "output", required_argument, NULL, 'o' },
+		{ 0 },
+	};
+	ASSAY_AUTO(assay_src) *disk = NULL;
+	ASSAY_AUTO(assay_image) *image = NULL;
+	ASSAY_AUTO(assay_json) *facts = NULL;
+	unsigned banks = ASSAY_BANK_BIT(ASSAY_SHA256);
+	const char *out = NULL;
+	char *boot = NULL;
+	bool json = false;
+	struct assay_err err;
+	int ch;
+
+	while ((ch = getopt_long(argc, argv, "o:", opts, NULL)) != -1) {
+		switch (ch) {
+		case 'b':
+			if (assay_bank_list(optarg, &banks, &err) < 0)
+				return assay_cli_usage_msg(verb, "%s", err.msg);
+			break;
+		case 'B':
+			boot = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'o':
+			out = optarg;
+			break;
+		default:
+			return assay_cli_usage(verb);
+		}
+	}
+	if (argc - optind != 1)
+		return assay_cli_usage(verb);
+	char *path = argv[optind];
+	const char *slash = strrchr(path, '/');
+	for (char *p = boot; p && *p; p++)
+		if (*p == '\\')
+			*p = '/';
+
+	if (assay_src_open_file(path, &disk, &err) < 0 ||
+	    assay_image_open(disk, slash ? slash + 1 : path, &image, &err) < 0 ||
+	    assay_image_facts(image, boot, banks, &facts, &err) < 0)
+		return assay_cli_fail(path, &err);
+	if (json || out) {
+		int rc = assay_cli_write_json(facts, out ? out : "-");
+
+		if (rc != ASSAY_EXIT_OK || json)
+			return rc;
+	}
+	print_facts(facts);
+	return ASSAY_EXIT_OK;
+}
