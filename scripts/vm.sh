@@ -37,6 +37,7 @@ DIR must not exist or be empty.
   --disk-bus NAME    virtio (default) or nvme
   --disk-mode MODE   snapshot (default: writes are lost), rw or ro
   --net NAME         none (default) or virtio: a NIC with its option ROM, on a network without exit
+  --serial NAME      file (default) or none: no serial port
   --capture FILE     a second, writable raw disk with the serial number "capture"
   --reboot           let the guest reset instead of ending there
   --timeout SECONDS  default: 300
@@ -56,7 +57,7 @@ vm_options()
 {
 	vm_code=/usr/share/OVMF/OVMF_CODE_4M.fd vm_vars='' vm_secure='' vm_machine=q35 vm_cpu=''
 	vm_memory=1024 vm_smp=1 vm_tpm=crb vm_banks=sha1,sha256,sha384 vm_disk='' vm_bus=virtio
-	vm_mode=snapshot vm_net=none vm_capture='' vm_reboot='' vm_timeout=300 vm_extra=()
+	vm_mode=snapshot vm_net=none vm_capture='' vm_reboot='' vm_timeout=300 vm_serial=file vm_extra=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--secure) vm_secure=1 ;;
@@ -81,6 +82,7 @@ vm_options()
 			--disk-bus) vm_bus=$2 ;;
 			--disk-mode) vm_mode=$2 ;;
 			--net) vm_net=$2 ;;
+			--serial) vm_serial=$2 ;;
 			--capture) vm_capture=$2 ;;
 			--timeout) vm_timeout=$2 ;;
 			*) vm_say "unknown option $1"; return 2 ;;
@@ -96,6 +98,7 @@ vm_options()
 	case $vm_tpm in tis | crb | none) ;; *) vm_say "TPM $vm_tpm: tis, crb or none"; return 2 ;; esac
 	case $vm_bus in virtio | nvme) ;; *) vm_say "disk bus $vm_bus: virtio or nvme"; return 2 ;; esac
 	case $vm_mode in snapshot | rw | ro) ;; *) vm_say "disk mode $vm_mode: snapshot, rw or ro"; return 2 ;; esac
+	case $vm_serial in file | none) ;; *) vm_say "serial port $vm_serial: file or none"; return 2 ;; esac
 	case $vm_net in none | virtio) ;; *) vm_say "network $vm_net: none or virtio"; return 2 ;; esac
 }
 
@@ -126,8 +129,9 @@ vm_backend_args()
 	vm_backends=(
 		-drive "if=pflash,unit=0,format=raw,readonly=on,file=$vm_code"
 		-drive "if=pflash,unit=1,format=raw,file=$1/vars.fd"
-		-chardev "file,id=serial0,path=$1/serial.log" -serial chardev:serial0
 		-qmp stdio -no-shutdown)
+	[ "$vm_serial" = none ] ||
+		vm_backends+=(-chardev "file,id=serial0,path=$1/serial.log" -serial chardev:serial0)
 	[ -n "$vm_reboot" ] || vm_backends+=(-no-reboot)
 	case $vm_mode in
 	snapshot) access=,snapshot=on ;;
