@@ -52,7 +52,7 @@ all_ldflags := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(variant_ldfla
 
 rooms := core tpm measure precompute
 lib_src := $(sort $(foreach r,$(rooms),$(wildcard $(r)/*.c $(r)/*/*.c)))
-agent_src := $(sort $(wildcard core/*.c tpm/*.c attest/*.c)) cli/agent.c
+agent_src := $(sort $(wildcard core/*.c tpm/*.c attest/*.c)) cli/agent.c cli/cli.c
 cli_src := $(filter-out cli/agent.c,$(wildcard cli/*.c))
 unit_src := $(sort $(wildcard tests/unit/test_*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))

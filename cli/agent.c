@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* assay-agent: the guest's program. Links core, tpm and attest alone. */
+#include "cli/cli.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "attest/device.h"
+
+static void print_pcrs(const struct assay_pcrs *pcrs)
+{
+	char hex[ASSAY_HEX_MAX];
+
+	for (int b = 0; b < ASSAY_N_BANKS; b++)
+		for (unsigned i = 0; i < ASSAY_N_PCRS; i++)
+			if (pcrs->have[b] & (1U << i))
+				printf("%s %u %s\n", assay_bank_name((enum assay_bank)b), i,
+				       assay_hex(pcrs->v[b][i], assay_bank_size((enum assay_bank)b),
+						 hex));
+}
+
+static int cmd_pcrs(const struct assay_verb *verb, int argc, char **argv)
+{
+	static const struct option opts[] = {
+		{ "tcti", required_argument, NULL, 't' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	ASSAY_AUTO(assay_tpm) *tpm = NULL;
+	ASSAY_AUTO_FREE struct assay_pcrs *pcrs = calloc(1, sizeof(*pcrs));
+	const char *tcti = NULL;
+	bool json = false;
+	struct assay_err err;
+	int ch;
+
+	while ((ch = getopt_long(argc, argv, "", opts, NULL)) != -1) {
+		if (ch == 't')
+			tcti = optarg;
+		else if (ch == 'j')
+			json = true;
+		else
+			return assay_cli_usage(verb);
+	}
+	if (argc != optind)
+		return assay_cli_usage(verb);
+	if (!pcrs) {
+		assay_fail_mem(&err);
+		return assay_cli_fail(NULL, &err);
+	}
+	if (assay_tpm_open(tcti, &tpm, &err) < 0 || assay_tpm_read_pcrs(tpm, pcrs, &err) < 0)
+		return assay_cli_fail(NULL, &err);
+	if (json) {
+		ASSAY_AUTO(assay_json) *o = assay_json_object();
+
+		assay_json_set(o, "banks", assay_pcrs_json(pcrs));
+		return assay_cli_write_json(o, "-");
+	}
+	print_pcrs(pcrs);
+	return ASSAY_EXIT_OK;
+}
+
+static const struct assay_verb verbs[] = {
+	{ "pcrs", "[--tcti TCTI] [--json]", "Print the PCRs of every bank, as the TPM has them", cmd_pcrs },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return assay_cli_dispatch("assay-agent", verbs, argc, argv);
+}
