@@ -11,7 +11,7 @@
 #include "precompute/probelog.h"
 #include "tpm/eventlog.h"
 
-#define CAPTURE "tests/corpus/probelog/q35-ovmf-2022.11"
+#define CORPUS "tests/corpus/probelog/"
 
 /* One line, as the probe would sign it. */
 static void add(struct assay_str *s, const char *body)
@@ -327,7 +327,7 @@ static void test_ceilings(void **state)
 	assert_int_equal(parse_str(s, &err), ASSAY_E_LIMIT);
 }
 
-static void test_capture(void **state)
+static void check_capture(const char *path, const char *arch)
 {
 	ASSAY_AUTO(assay_eventlog) *log = NULL;
 	struct assay_replay_reasons reasons = { 0 };
@@ -337,13 +337,13 @@ static void test_capture(void **state)
 	uint8_t *bytes, text[65536];
 	size_t n;
 
-	(void)state;
-	FILE *f = fopen(CAPTURE, "rb");
+	FILE *f = fopen(path, "rb");
 	assert_non_null(f);
 	const size_t len = fread(text, 1, sizeof(text), f);
 	fclose(f);
 	if (assay_probelog_parse(text, len, &bytes, &n, &info, &err) < 0)
 		fail_msg("%s", err.msg);
+	assert_string_equal(info.arch, arch);
 	assert_string_equal(info.firmware_vendor, "EDK II");
 	assert_string_equal(info.source, "tcg2");
 	assert_int_equal(info.setup_mode, 1);
@@ -363,6 +363,13 @@ static void test_capture(void **state)
 	free(bytes);
 }
 
+static void test_captures(void **state)
+{
+	(void)state;
+	check_capture(CORPUS "q35-ovmf-2022.11", "x64");
+	check_capture(CORPUS "virt-aavmf-2022.11", "aa64");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_whole),
 	cmocka_unit_test(test_every_cut),
@@ -374,7 +381,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_doubled_lines),
 	cmocka_unit_test(test_last_report_counts),
 	cmocka_unit_test(test_ceilings),
-	cmocka_unit_test(test_capture),
+	cmocka_unit_test(test_captures),
 };
 
 UNIT_MAIN(tests)
