@@ -134,8 +134,10 @@ static void words_sipa_value(struct assay_str *s, struct assay_cur c)
 		assay_str_add(s, "0x%x", assay_cur_le32(&c));
 	else if (c.left == 8)
 		assay_str_add(s, "0x%" PRIx64, assay_cur_le64(&c));
-	else
+	else if (assay_words_is_utf16(c.p, c.left)) /* its strings are; a hash may look like ASCII */
 		assay_words_guess(s, c.p, c.left);
+	else
+		assay_words_hex(s, c.p, c.left);
 }
 
 /* A run of {u32 id, u32 size, data}, of which an aggregation's data is one again. */

@@ -224,8 +224,9 @@ static void nvme_node(struct assay_str *s, struct assay_cur *c)
 
 	assay_str_add(s, "NVMe(0x%x", assay_cur_le32(c));
 	assay_cur_copy(c, eui, sizeof(eui));
-	for (int i = 7; i >= 0; i--) /* an integer on the wire, a byte string in the text */
-		assay_str_add(s, "%c%02x", i == 7 ? ',' : '-', eui[i]);
+	/* In the order of the wire, which is that of the EUI-64; EDK2's text has it backwards. */
+	for (int i = 0; i < 8; i++)
+		assay_str_add(s, "%c%02x", i == 0 ? ',' : '-', eui[i]);
 	assay_str_add(s, ")");
 }
 
