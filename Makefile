@@ -155,6 +155,64 @@ build/image/base.raw: build/image/inputs
 	$(call say,IMAGE,$@)
 	$(Q)scripts/build-image.sh
 
+# --- the jobs of a person -----------------------------------------------------------------------
+
+# Installs what is missing first; make is started anew, because pkg-config could not answer before.
+.PHONY: golden boot check bench
+golden: ## the main job: build the base image, predict its PCRs into golden/
+	scripts/deps.sh golden
+	$(MAKE) all probe image
+	scripts/golden.sh
+
+boot: ## boot the built image and compare predicted with actual PCRs (exit 3: different)
+	scripts/boot.sh
+
+# Groups of tests: `make check CHECK='unit cli'`; all without.
+CHECK ?= all
+check: ## every test, real boots included
+	scripts/deps.sh check
+	$(MAKE) WERROR=1 all probe unit-tests fuzz-bins
+	tests/run.sh $(CHECK)
+
+bench: ## compare speed with the peers; writes build/bench.md
+	scripts/deps.sh bench
+	$(MAKE) all
+	tests/bench/run.sh
+
+# SECONDS_EACH of CPU time for each target, under ASan and UBSan; new inputs stay in build/corpus.
+SECONDS_EACH ?= 60
+.PHONY: fuzz
+fuzz: ## fuzz every parser for SECONDS_EACH (60) seconds
+	scripts/deps.sh fuzz
+	$(MAKE) VARIANT=fuzz CC=clang fuzz-bins
+	tests/fuzz/run.sh $(SECONDS_EACH)
+
+.PHONY: asan
+asan: ## the unit tests and the corpus under ASan and UBSan
+	$(MAKE) VARIANT=asan unit-tests fuzz-bins
+	ASSAY_TEST_OUT=build/asan tests/run.sh unit fuzz
+
+.PHONY: install uninstall
+install: all probe ## install under PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/assay/probe $(DESTDIR)$(PREFIX)/share/assay/platforms
+	install -m 755 build/assay build/assay-agent $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(probe_efi) $(probe_efi:.efi=.img) $(DESTDIR)$(PREFIX)/share/assay/probe
+	install -m 644 golden/platforms/*.yaml $(DESTDIR)$(PREFIX)/share/assay/platforms
+	for page in man/*; do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/assay $(DESTDIR)$(PREFIX)/bin/assay-agent
+	rm -rf $(DESTDIR)$(PREFIX)/share/assay
+	for page in man/*; do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+.PHONY: format format-check
+c_files := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+format: ## lay out the C files
+	clang-format -i $(c_files)
+format-check:
+	clang-format --dry-run -Werror $(c_files)
+
 .PHONY: clean
 clean: ## remove what was built (not downloaded packages)
 	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.a

@@ -21,6 +21,13 @@ static const struct assay_verb verbs[] = {
 	  "Predict the PCRs of a machine that boots a disk", assay_cmd_precompute },
 	{ "compare", "PREDICTION.json (--pcrs FILE | --log LOG) [--phase PHASE] [--json]",
 	  "Compare a prediction with a machine's PCRs or event log", assay_cmd_compare },
+	{ "platform probe", "--qemu COMMAND [OPTION]... -o FILE.yaml",
+	  "Boot the probe on a QEMU machine and write the machine's profile",
+	  assay_cmd_platform_probe },
+	{ "platform learn", "--log LOG (--probe PROBE.EFI | --disk DISK) [OPTION]... -o FILE.yaml",
+	  "Make a platform profile out of a machine's event log", assay_cmd_platform_learn },
+	{ "platform show", "[--json] FILE.yaml", "Print a platform profile in words",
+	  assay_cmd_platform_show },
 	{ 0 },
 };
 

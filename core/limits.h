@@ -36,6 +36,13 @@
 #define ASSAY_EVENTLOG_MAX_DATA (1U << 20) /* of one event */
 #define ASSAY_EVENTLOG_MAX_ALGS 16	   /* HASH_COUNT of the TPM library is far below */
 
+/*
+ * The probe's report inside a serial capture. Clouds keep 64 KiB to 1 MiB of a console; the largest
+ * log makes 24 MiB of lines.
+ */
+#define ASSAY_PROBELOG_MAX_TEXT (64U << 20)
+#define ASSAY_PROBELOG_MAX_LINE 256 /* the probe's own */
+
 /* A text of PCR values: 4 banks of 24 PCRs, 140 characters a line, and room for comments. */
 #define ASSAY_PCRS_MAX_FILE (1U << 20)
 

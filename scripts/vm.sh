@@ -22,6 +22,7 @@ vm_usage()
 Usage: vm.sh run DIR [option...] [-- QEMU-ARGUMENT...]
        vm.sh print DIR [option...] [-- QEMU-ARGUMENT...]     print the command, start nothing
        vm.sh machine [option...] [-- QEMU-ARGUMENT...]       print the machine's part of it alone
+       vm.sh line [option...] [-- QEMU-ARGUMENT...]          print it for 'assay platform probe'
 
 DIR must not exist or be empty.
   --code FILE        OVMF code (default: /usr/share/OVMF/OVMF_CODE_4M.fd)
@@ -143,6 +144,19 @@ vm_backend_args()
 		vm_backends+=(-drive "if=none,id=capture0,format=raw,file=$(realpath "$vm_capture")")
 	[ "$vm_tpm" = none ] ||
 		vm_backends+=(-chardev "socket,id=chrtpm0,path=$2" -tpmdev "emulator,id=tpm0,chardev=chrtpm0")
+}
+
+# The backends as placeholders, which assay-platform(1) fills in for the boot of its probe.
+vm_line_args()
+{
+	vm_backends=(
+		-drive "if=pflash,unit=0,format=raw,readonly=on,file=$vm_code"
+		-drive "if=pflash,unit=1,format=raw,file=$vm_vars"
+		-chardev 'file,id=serial0,path={serial}' -serial chardev:serial0 -no-reboot)
+	[ -z "$vm_disk" ] || vm_backends+=(-drive 'if=none,id=disk0,format=raw,snapshot=on,file={disk}')
+	[ -z "$vm_capture" ] || vm_backends+=(-drive "if=none,id=capture0,format=raw,file={copy:$vm_capture}")
+	[ "$vm_tpm" = none ] ||
+		vm_backends+=(-chardev 'socket,id=chrtpm0,path={tpm}' -tpmdev "emulator,id=tpm0,chardev=chrtpm0")
 }
 
 # One line that a shell takes apart again as it was. (printf %q would put a backslash before commas.)
@@ -341,6 +355,12 @@ vm_main()
 		vm_options "$@" || return 2
 		vm_machine_args
 		vm_quoted "${ASSAY_QEMU:-qemu-system-x86_64}" "${vm_args[@]}"
+		;;
+	line)
+		vm_options "$@" || return 2
+		vm_machine_args
+		vm_line_args
+		vm_quoted "${ASSAY_QEMU:-qemu-system-x86_64}" "${vm_args[@]}" "${vm_backends[@]}"
 		;;
 	--help | -h | help) vm_usage ;;
 	*)

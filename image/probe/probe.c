@@ -392,8 +392,7 @@ static void find_log(struct found *f)
 		f->source = "cc";
 		status = cc->get_event_log(cc, EFI_TCG2_LOG_FORMAT_2, &first, &last, &truncated);
 	} else {
-		f->why = "no TCG2 protocol and no CC measurement protocol: no TPM 2.0, or firmware "
-			 "without support for it";
+		f->why = "no TCG2 protocol, no CC protocol: no TPM 2.0?";
 		return;
 	}
 	f->why = "GetEventLog failed: no log in the crypto-agile format";
@@ -403,7 +402,7 @@ static void find_log(struct found *f)
 	if (first == 0 || last == 0)
 		return;
 	f->truncated = truncated != 0;
-	f->why = "the event log is not in the crypto-agile format, or too long";
+	f->why = "the event log is not crypto-agile, or too long";
 	f->log = (const uint8_t *)(uintptr_t)first;
 	f->len = log_length(f->log, (const uint8_t *)(uintptr_t)last);
 }
@@ -507,7 +506,7 @@ static void report_all(const struct found *f)
 #error "no name for this architecture"
 #endif
 	report_start("firmware-vendor ");
-	put_words(st->firmware_vendor, 64);
+	put_words(st->firmware_vendor, 46); /* what stays below 80 columns */
 	report();
 	report_hex("firmware-revision", st->firmware_revision, 8);
 	report_hex("uefi-revision", st->hdr.revision, 8);

@@ -166,6 +166,12 @@ static int lines_open(const void *p, size_t len, struct lines *ret, struct assay
 	return 0;
 }
 
+static void lines_close(struct lines *l)
+{
+	free(l->text);
+}
+#define LINES __attribute__((cleanup(lines_close))) struct lines
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t';
@@ -300,11 +306,10 @@ int assay_loader_conf_parse(enum assay_sdboot rules, const void *p, size_t len,
 			    struct assay_loader_conf **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_loader_conf) *conf = NULL;
-	struct lines l;
+	LINES l = { 0 };
 
 	if (lines_open(p, len, &l, err) < 0)
 		return -1;
-	ASSAY_AUTO_FREE char *text = l.text;
 	conf = calloc(1, sizeof(*conf));
 	if (!conf)
 		return assay_fail_mem(err);
@@ -525,12 +530,11 @@ int assay_boot_entry_type1(enum assay_sdboot rules, const char *file, const void
 {
 	ASSAY_AUTO(assay_boot_entry) *e = NULL;
 	struct type1 t = { .rules = rules, .arch = arch, .self = self };
-	struct lines l;
+	LINES l = { 0 };
 	char *key, *value;
 
 	if (lines_open(p, len, &l, err) < 0)
 		return -1;
-	ASSAY_AUTO_FREE char *text = l.text;
 	e = new_entry(file);
 	if (!e)
 		return assay_fail_mem(err);
@@ -564,12 +568,11 @@ static const char *const osrel_keys[N_OSREL] = { "PRETTY_NAME", "IMAGE_ID",	 "NA
 static int read_keys(enum assay_sdboot rules, const void *p, size_t len, const char *const *keys,
 		     char **values, size_t n, struct assay_err *err)
 {
-	struct lines l;
+	LINES l = { 0 };
 	char *key, *value;
 
 	if (lines_open(p, len, &l, err) < 0)
 		return -1;
-	ASSAY_AUTO_FREE char *text = l.text;
 	while (next_line(&l, rules, "=", &key, &value))
 		for (size_t i = 0; i < n; i++)
 			if (strcmp(key, keys[i]) == 0 && set_text(&values[i], value, err) < 0)

@@ -125,8 +125,6 @@ static bool to_short(const struct fat_name *n, uint8_t *ret)
 			return false;
 		ret[i < base ? i : 8 + i - base - 1] = (uint8_t)upper(n->u[i]);
 	}
-	if (ret[0] == 0xe5)
-		ret[0] = 0x05;
 	return true;
 }
 
