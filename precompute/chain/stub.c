@@ -115,6 +115,11 @@ static int find_rules(const struct assay_chain *c, const struct assay_efi_file *
 			  uki->path, uki->info.version ? uki->info.version : "(no version)");
 }
 
+static bool present(const struct stub *s, enum assay_uki_section which)
+{
+	return s->view.s[which] && s->view.s[which]->virtual_size > 0;
+}
+
 /* Names that no assumption covers: the boot secret of 259 and later, more than one device tree, firmware. */
 static int check_view(const struct stub *s, struct assay_err *err)
 {
@@ -457,14 +462,8 @@ static int wrap_sections(struct stub *s, struct assay_err *err)
 static int build_tail(struct stub *s, struct assay_err *err)
 {
 	const struct assay_pe_section *initrd = s->view.s[ASSAY_UKI_INITRD];
-	const struct assay_pe_section *ucode = s->view.s[ASSAY_UKI_UCODE];
 
-	if (ucode && ucode->virtual_size > 0)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-				  "%s: .ucode is handed over in front of .initrd; no real boot of such an "
-				  "image has been compared yet",
-				  s->uki->path);
-	if (s->sidecars.len == 0)
+	if (s->sidecars.len == 0 && !(s->rules->ucode && present(s, ASSAY_UKI_UCODE)))
 		return 0;
 	if (initrd)
 		assay_str_add_n(&s->tail, "\0\0\0", (4 - initrd->virtual_size % 4) % 4);
@@ -472,17 +471,67 @@ static int build_tail(struct stub *s, struct assay_err *err)
 	return s->tail.bad ? assay_fail_mem(err) : 0;
 }
 
+/* A section as a source of its own; one that is longer than what the file holds of it is refused. */
+static int section_src(const struct stub *s, enum assay_uki_section which, struct assay_src **ret,
+		       struct assay_err *err)
+{
+	const struct assay_pe_section *section = s->view.s[which];
+
+	if (assay_pe_section_file_size(section) != section->virtual_size)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "%s: %s is larger than what the file holds of it, beside .ucode",
+				  s->uki->path, assay_uki_section_name(which));
+	return assay_src_slice(s->uki->src, section->raw_offset, section->virtual_size, ret, err);
+}
+
+/* With .ucode in front: .ucode and .initrd, each padded to 4, and the archives. One more read of both. */
+static int hash_with_ucode(const struct stub *s, struct assay_digests *ret, struct assay_err *err)
+{
+	size_t pad = (4 - s->view.s[ASSAY_UKI_UCODE]->virtual_size % 4) % 4;
+	ASSAY_AUTO(assay_src) *ucode = NULL;
+	ASSAY_AUTO(assay_src) *zeros = NULL;
+	ASSAY_AUTO(assay_src) *initrd = NULL;
+	ASSAY_AUTO(assay_src) *tail = NULL;
+	ASSAY_AUTO(assay_src) *all = NULL;
+	struct assay_src *parts[4];
+	size_t n = 0;
+
+	if (section_src(s, ASSAY_UKI_UCODE, &ucode, err) < 0 ||
+	    assay_src_from_mem("\0\0\0", pad, &zeros, err) < 0 ||
+	    assay_src_from_mem(s->tail.p, s->tail.len, &tail, err) < 0)
+		return -1;
+	parts[n++] = ucode;
+	if (present(s, ASSAY_UKI_INITRD) || s->tail.len > 0)
+		parts[n++] = zeros; /* alone it would be handed over as it is */
+	if (present(s, ASSAY_UKI_INITRD)) {
+		if (section_src(s, ASSAY_UKI_INITRD, &initrd, err) < 0)
+			return -1;
+		parts[n++] = initrd;
+	}
+	parts[n++] = tail;
+	if (assay_src_join(parts, n, &all, err) < 0)
+		return -1;
+	return assay_hash_src(all, s->c->banks, ret, err);
+}
+
 static int hand_over(struct stub *s, const struct assay_uki_hashes *h, const char *version,
 		     struct assay_err *err)
 {
-	bool initrd = s->view.s[ASSAY_UKI_INITRD] && s->view.s[ASSAY_UKI_INITRD]->virtual_size > 0;
-	struct assay_digests tail_only;
+	bool initrd = present(s, ASSAY_UKI_INITRD);
+	struct assay_digests other;
 	const struct assay_digests *d = NULL;
 	ASSAY_AUTO_FREE char *from = NULL;
 	ASSAY_AUTO_FREE char *cmdline_from =
 		assay_efi_path(s->uki->path, s->cmdline_from ? s->cmdline_from : "");
 
-	if (initrd && s->tail.len > 0) {
+	if (s->rules->ucode && present(s, ASSAY_UKI_UCODE)) {
+		if (hash_with_ucode(s, &other, err) < 0)
+			return -1;
+		d = &other;
+		from = assay_asprintf(".ucode%s and %zu bytes of padding and cpio archives made by "
+				      "systemd-stub",
+				      initrd ? ", .initrd" : "", s->tail.len);
+	} else if (initrd && s->tail.len > 0) {
 		d = &h->initrd_tail;
 		from = assay_asprintf(".initrd and %zu bytes of cpio archives made by systemd-stub",
 				      s->tail.len);
@@ -490,9 +539,9 @@ static int hand_over(struct stub *s, const struct assay_uki_hashes *h, const cha
 		d = &h->section[ASSAY_UKI_INITRD];
 		from = assay_strdup(".initrd");
 	} else if (s->tail.len > 0) {
-		if (assay_digest_mem(s->c->banks, s->tail.p, s->tail.len, &tail_only, err) < 0)
+		if (assay_digest_mem(s->c->banks, s->tail.p, s->tail.len, &other, err) < 0)
 			return -1;
-		d = &tail_only;
+		d = &other;
 		from = assay_strdup("cpio archives made by systemd-stub");
 	}
 	if ((d && !from) || !cmdline_from)
