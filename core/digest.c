@@ -111,6 +111,8 @@ static void free_ctx(void *ctx)
 /* Fetched for the life of the process: fetching takes locks and some microseconds. */
 static void init_once(void)
 {
+	/* What is predicted does not depend on the machine's openssl.cnf, and need not wait for it. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	for (unsigned b = 0; b < ASSAY_N_BANKS; b++)
 		md_of[b] = EVP_MD_fetch(NULL, banks_of[b].md, NULL);
 	have_ctx_key = pthread_key_create(&ctx_key, free_ctx) == 0;
