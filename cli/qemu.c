@@ -351,13 +351,13 @@ static int add_file(struct assay_qemu *q, const char *path, struct assay_err *er
 	return 0;
 }
 
-/* A private copy of a file of firmware; where it is. */
-static int copy_firmware(struct assay_qemu *q, const struct assay_qemu_paths *paths,
-			 const char *path, char **ret, struct assay_err *err)
+/* A private copy of a file; where it is. */
+static int copy_file(struct assay_qemu *q, const struct assay_qemu_paths *paths, const char *path,
+		     bool firmware, char **ret, struct assay_err *err)
 {
-	if (add_file(q, path, err) < 0)
+	if (firmware && add_file(q, path, err) < 0)
 		return -1;
-	*ret = assay_asprintf("%s/firmware-%zu", paths->folder, q->n_files);
+	*ret = assay_asprintf("%s/copy-%zu", paths->folder, ++q->n_copies);
 	if (!*ret)
 		return assay_fail_mem(err);
 	return assay_copy_file(path, *ret, err);
@@ -365,7 +365,7 @@ static int copy_firmware(struct assay_qemu *q, const struct assay_qemu_paths *pa
 
 /* text with every {disk}, {tpm}, {serial} and {copy:PATH} replaced. */
 static int substitute(struct assay_qemu *q, const struct assay_qemu_paths *paths, const char *text,
-		      char **ret, struct assay_err *err)
+		      bool firmware, char **ret, struct assay_err *err)
 {
 	struct assay_str s = { 0 };
 
@@ -384,7 +384,7 @@ static int substitute(struct assay_qemu *q, const struct assay_qemu_paths *paths
 			text += 8;
 		} else if (strncmp(text, "{copy:", 6) == 0 && (end = strchr(text, '}'))) {
 			file = assay_asprintf("%.*s", (int)(end - text - 6), text + 6);
-			if (!file || copy_firmware(q, paths, file, &copy, err) < 0) {
+			if (!file || copy_file(q, paths, file, firmware, &copy, err) < 0) {
 				assay_str_clear(&s);
 				return file ? -1 : assay_fail_mem(err);
 			}
@@ -434,12 +434,12 @@ static int flash_drive(struct assay_qemu *q, const struct assay_qemu_paths *path
 		return fail_line(err, "a flash drive without file=");
 	/* {copy:PATH} says the same by hand. */
 	if (strchr(file, '{'))
-		return substitute(q, paths, list, ret, err);
+		return substitute(q, paths, list, true, ret, err);
 	if (ro) {
 		*ret = assay_strdup(list);
 		return *ret ? add_file(q, file, err) : assay_fail_mem(err);
 	}
-	if (copy_firmware(q, paths, file, &copy, err) < 0)
+	if (copy_file(q, paths, file, true, &copy, err) < 0)
 		return -1;
 	*ret = replace_file(list, copy);
 	return *ret ? 0 : assay_fail_mem(err);
@@ -456,10 +456,14 @@ static int real_word(struct assay_qemu *q, const struct assay_qemu_paths *paths,
 	if (oom)
 		return assay_fail_mem(err);
 	if (is_option(option, "pflash") && !strchr(word, '{'))
-		return copy_firmware(q, paths, word, ret, err);
+		return copy_file(q, paths, word, true, ret, err);
 	if (is_option(option, "bios") && !strchr(word, '{') && add_file(q, word, err) < 0)
 		return -1;
-	return substitute(q, paths, word, ret, err);
+	/* What is copied by hand is firmware where it takes firmware's place. */
+	return substitute(q, paths, word,
+			  is_option(option, "pflash") || is_option(option, "bios") ||
+				  is_option(option, "blockdev"),
+			  ret, err);
 }
 
 /* --- the plan -----------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ struct assay_qemu {
 	size_t n;
 	struct assay_qemu_file *files;
 	size_t n_files;
+	size_t n_copies;
 	bool serial_added; /* the line has no -serial: the port was added, and is part of the
 			      machine */
 };
