@@ -38,19 +38,24 @@ static const char *short_arch(const char *line)
 	return "x64";
 }
 
-/* The built probe beside the program (a build folder), or where it was installed. */
+/* The probe's disk: in a build folder beside the program, or where `make install` put it. */
 static char *find_probe_disk(const char *arch)
 {
+	static const char *const places[] = { "probe", "../share/assay/probe" };
 	char self[PATH_MAX];
 	const ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *path;
+	const char *folder;
 
 	if (n > 0) {
 		self[n] = '\0';
-		path = assay_asprintf("%s/probe/probe-%s.img", dirname(self), arch);
-		if (!path || access(path, R_OK) == 0)
-			return path;
-		free(path);
+		folder = dirname(self);
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			char *path = assay_asprintf("%s/%s/probe-%s.img", folder, places[i], arch);
+
+			if (!path || access(path, R_OK) == 0)
+				return path;
+			free(path);
+		}
 	}
 	return assay_asprintf("%s/probe/probe-%s.img", ASSAY_DATADIR, arch);
 }
