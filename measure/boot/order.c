@@ -15,8 +15,7 @@
 #include "core/text.h"
 #include "measure/boot/loader_priv.h"
 
-/* --- versions ------------------------------------------------------------------------------------
- */
+/* --- versions ---- */
 
 static bool is_digit(char c)
 {
@@ -124,8 +123,7 @@ int assay_version_compare(const char *a, const char *b)
 	}
 }
 
-/* --- patterns ------------------------------------------------------------------------------------
- */
+/* --- patterns ---- */
 
 /* UTF-16 with a NUL, as the boot loader matches it: `?` stands for one unit. */
 static int to_units(const char *s, uint16_t **ret, struct assay_err *err)
@@ -242,8 +240,7 @@ int assay_boot_match(const char *pattern, const char *text, bool *ret, struct as
 	return 0;
 }
 
-/* --- order ---------------------------------------------------------------------------------------
- */
+/* --- order ---- */
 
 /* strcmp16(), for which NULL comes before anything. */
 static int compare_text(const char *a, const char *b)

@@ -143,8 +143,7 @@ int assay_fat_parse_bpb(struct assay_cur in, uint64_t holder, struct assay_fat_b
 	return 0;
 }
 
-/* --- cluster chains ------------------------------------------------------------------------------
- */
+/* --- cluster chains ---- */
 
 /* Where the FAT keeps the entry of a cluster, from the FAT's start. */
 static uint64_t entry_place(const struct fat *fat, uint32_t cluster)
@@ -336,8 +335,7 @@ int assay_fat_chain(struct fat *fat, uint32_t first, bool whole, uint32_t size,
 	return 0;
 }
 
-/* --- paths ---------------------------------------------------------------------------------------
- */
+/* --- paths ---- */
 
 struct search {
 	struct fat_wanted wanted;
@@ -501,8 +499,7 @@ static int fat_file(void *fs, const char *path, struct assay_src **ret, char **r
 	return 0;
 }
 
-/* --- the row -------------------------------------------------------------------------------------
- */
+/* --- the row ---- */
 
 static bool fat_probe(struct assay_src *src)
 {
