@@ -27,7 +27,7 @@ golden=(
 )
 check=(
 	bats binutils busybox-static bzip2 cpio dosfstools efitools file gdisk git jq kmod libcmocka-dev
-	libtpms-dev mandoc osslsigncode pesign python3-pefile python3-yaml sbsigntool shellcheck squashfs-tools
+	libefivar1 libtpms-dev mandoc osslsigncode pesign python3-jsonschema python3-pefile python3-yaml sbsigntool shellcheck squashfs-tools
 	qemu-utils tpm2-tools xz-utils zstd clang clang-format
 )
 bench=(binutils openssl pesign time)
