@@ -134,7 +134,8 @@ static void words_sipa_value(struct assay_str *s, struct assay_cur c)
 		assay_str_add(s, "0x%x", assay_cur_le32(&c));
 	else if (c.left == 8)
 		assay_str_add(s, "0x%" PRIx64, assay_cur_le64(&c));
-	else if (assay_words_is_utf16(c.p, c.left)) /* its strings are; a hash may look like ASCII */
+	else if (assay_words_is_utf16(c.p,
+				      c.left)) /* its strings are; a hash may look like ASCII */
 		assay_words_guess(s, c.p, c.left);
 	else
 		assay_words_hex(s, c.p, c.left);
