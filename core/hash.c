@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lanes and slots. A lane is one (job, bank) pair with its digest context; a slot is one buffer of
- * a ring with the block that was last read into it. Every thread does the same: if a slot is free
- * and nobody is reading, it reads the next block; else it takes the lane that is furthest behind
- * among those with something to hash; else it waits. So reading overlaps hashing, lanes of unequal
- * cost share the cores, and no lane runs ahead of the slowest by more than the ring.
+ * a ring with the block that was last read into it. Every thread does the same: it takes the lane
+ * that is furthest behind among those with something to hash; if there is none, or the ring is
+ * about to run dry, and a slot is free and nobody is reading, it reads the next block; else it
+ * waits. So reading overlaps hashing, lanes of unequal cost share the cores, and no lane runs ahead
+ * of the slowest by more than the ring.
  */
 #include "core/hash.h"
 
@@ -396,6 +397,23 @@ static struct lane *ready_lane(struct run *run, struct slot **ret)
 	return best;
 }
 
+/* Is there less than a block to go on with, for the lane that is furthest ahead? */
+static bool runs_dry(const struct run *run)
+{
+	uint64_t ahead = 0;
+	size_t blocks = 0;
+
+	for (size_t i = 0; i < run->n_lanes; i++) {
+		const uint64_t want = run->lanes[i].want;
+
+		if (want < WANT_ZEROS && want > ahead)
+			ahead = want;
+	}
+	for (size_t i = 0; i < run->n_slots; i++)
+		blocks += run->slots[i].end > ahead;
+	return blocks < 2;
+}
+
 static void read_block(struct run *run, struct slot *slot)
 {
 	const struct assay_extent *span = &run->spans[run->span];
@@ -448,7 +466,7 @@ static void work(struct run *run, bool tell)
 
 	pthread_mutex_lock(&run->lock);
 	while (!run->failed && lowest_want(run) != WANT_NOTHING) {
-		struct slot *slot = NULL;
+		struct slot *room = NULL, *slot = NULL;
 		struct lane *lane;
 
 		if (tell && run->done != told) {
@@ -458,13 +476,15 @@ static void work(struct run *run, bool tell)
 			pthread_mutex_lock(&run->lock);
 		}
 		if (!run->reading && run->span < run->n_spans)
-			slot = free_slot(run);
-		if (slot) {
-			read_block(run, slot);
-			continue;
-		}
+			room = free_slot(run);
 		lane = ready_lane(run, &slot);
-		if (lane)
+		/*
+		 * Who hashes goes on hashing, with the next block in hand, and leaves the reading
+		 * to those who have nothing to hash: handing a lane over means waking a sleeper.
+		 */
+		if (room && (!lane || runs_dry(run)))
+			read_block(run, room);
+		else if (lane)
 			hash_lane(run, lane, slot);
 		else if (!run->failed && lowest_want(run) != WANT_NOTHING)
 			pthread_cond_wait(&run->changed, &run->lock);
