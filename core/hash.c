@@ -23,7 +23,7 @@
 /* Blocks of this size stay in a core's second-level cache between reading and hashing. */
 #define BLOCK ((size_t)256 << 10)
 #define MAX_SLOTS 16
-#define MAX_THREADS (MAX_SLOTS - 2)
+#define MAX_THREADS (MAX_SLOTS - 4)
 /* Ranges nearer to each other than this are read in one go, with what lies between them. */
 #define NEAR (16U << 10)
 /* With less than this to hash, starting threads costs more than it gains. */
@@ -230,7 +230,7 @@ static int make_slots(struct run *run, unsigned threads, struct assay_err *err)
 
 	if (run->n_spans == 0)
 		return 0;
-	run->n_slots = threads > 1 ? threads + 2 : 1;
+	run->n_slots = threads > 1 ? threads + 4 : 1;
 	for (size_t i = 0; i < run->n_spans && size < BLOCK; i++) {
 		if (run->spans[i].len > size)
 			size = run->spans[i].len < BLOCK ? (size_t)run->spans[i].len : BLOCK;
@@ -364,6 +364,16 @@ static struct slot *free_slot(struct run *run)
 	return NULL;
 }
 
+static size_t free_slots(const struct run *run)
+{
+	const uint64_t low = lowest_want(run);
+	size_t n = 0;
+
+	for (size_t i = 0; i < run->n_slots; i++)
+		n += run->slots[i].end <= low;
+	return n;
+}
+
 static struct slot *slot_with(struct run *run, uint64_t off)
 {
 	for (size_t i = 0; i < run->n_slots; i++) {
@@ -456,7 +466,12 @@ static void hash_lane(struct run *run, struct lane *lane, const struct slot *slo
 	lane->want = want;
 	if (r < 0)
 		fail_run(run, &err);
-	pthread_cond_broadcast(&run->changed);
+	/*
+	 * The lane that is free again is taken at once, by this thread; sleepers are of use when
+	 * there is much to read, or an end.
+	 */
+	if (r < 0 || want == WANT_NOTHING || 2 * free_slots(run) >= run->n_slots)
+		pthread_cond_broadcast(&run->changed);
 }
 
 /* Only the caller's own thread tells of progress. */
@@ -482,9 +497,11 @@ static void work(struct run *run, bool tell)
 		 * Who hashes goes on hashing, with the next block in hand, and leaves the reading
 		 * to those who have nothing to hash: handing a lane over means waking a sleeper.
 		 */
-		if (room && (!lane || runs_dry(run)))
+		if (room && (!lane || runs_dry(run))) {
+			if (lane) /* for somebody else, then */
+				pthread_cond_broadcast(&run->changed);
 			read_block(run, room);
-		else if (lane)
+		} else if (lane)
 			hash_lane(run, lane, slot);
 		else if (!run->failed && lowest_want(run) != WANT_NOTHING)
 			pthread_cond_wait(&run->changed, &run->lock);

@@ -8,7 +8,7 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 assay=${ASSAY:-$top/build/assay}
-runs=${1:-15}
+runs=${1:-25}
 want_openssl=0.90 # of its rate
 want_pesign=2.5	  # times as fast
 
