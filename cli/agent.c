@@ -2,7 +2,6 @@
 /* assay-agent: the guest's program. Links core, tpm and attest alone. */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,7 +33,7 @@ static int cmd_pcrs(const struct assay_verb *verb, int argc, char **argv)
 	struct assay_err err;
 	int ch;
 
-	while ((ch = getopt_long(argc, argv, "", opts, NULL)) != -1) {
+	while ((ch = assay_cli_getopt(verb, argc, argv, "", opts)) != -1) {
 		if (ch == 't')
 			tcti = optarg;
 		else if (ch == 'j')
@@ -61,11 +60,12 @@ static int cmd_pcrs(const struct assay_verb *verb, int argc, char **argv)
 }
 
 static const struct assay_verb verbs[] = {
-	{ "pcrs", "[--tcti TCTI] [--json]", "Print the PCRs of every bank, as the TPM has them", cmd_pcrs },
+	{ "pcrs", "[--tcti TCTI] [--json]", "Print the PCRs of every bank, as the TPM has them", cmd_pcrs,
+	  "assay-agent(8)" },
 	{ 0 },
 };
 
 int main(int argc, char **argv)
 {
-	return assay_cli_dispatch("assay-agent", verbs, argc, argv);
+	return assay_cli_dispatch("assay-agent", "assay-agent(8)", verbs, argc, argv);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 static const char *program_name = "assay";
 static const char *verb_name;
+static bool option_told; /* what is wrong with an option has been said */
 
 static void print_log(enum assay_log_level level, const char *text, void *arg)
 {
@@ -41,7 +43,7 @@ bool assay_cli_stderr_is_terminal(void)
 	return isatty(STDERR_FILENO);
 }
 
-static void print_help(const struct assay_verb *verbs)
+static void print_help(const char *page, const struct assay_verb *verbs)
 {
 	printf("Usage: %s VERB [OPTION]... [ARGUMENT]...\n\n", program_name);
 	for (const struct assay_verb *v = verbs; v->name; v++)
@@ -49,8 +51,17 @@ static void print_help(const struct assay_verb *verbs)
 	printf("\n  %s VERB --help   how to call one of them\n  %s --version\n\n", program_name,
 	       program_name);
 	printf("Exit status: 0 done or matches, 1 could not, 2 usage, 3 checked and does not match.\n"
-	       "Manual page: %s(1)\n",
-	       program_name);
+	       "Manual page: %s\n",
+	       page);
+}
+
+static void print_verb_help(const struct assay_verb *v)
+{
+	printf("Usage: %s %s %s\n\n%s.\n\nManual page: ", program_name, v->name, v->synopsis, v->help);
+	if (v->page)
+		printf("%s\n", v->page);
+	else
+		printf("%s-%.*s(1)\n", program_name, (int)strcspn(v->name, " "), v->name);
 }
 
 /* Words of a verb's name that argv matches: 1 or 2, or 0. */
@@ -76,13 +87,12 @@ static bool is_group(const struct assay_verb *verbs, const char *word)
 	return false;
 }
 
-int assay_cli_dispatch(const char *program, const struct assay_verb *verbs, int argc, char **argv)
+static int dispatch(const char *page, const struct assay_verb *verbs, int argc, char **argv)
 {
-	program_name = program;
-	assay_log_set(print_log, assay_cli_stderr_is_terminal() ? print_progress : NULL, NULL);
+	const char *program = program_name;
 
 	if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
-		print_help(verbs);
+		print_help(page, verbs);
 		return ASSAY_EXIT_OK;
 	}
 	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
@@ -104,17 +114,10 @@ int assay_cli_dispatch(const char *program, const struct assay_verb *verbs, int 
 		for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 			if (strcmp(argv[i], "--help") != 0)
 				continue;
-			printf("Usage: %s %s %s\n\n%s.\n\nManual page: %s-%s(1)\n", program, v->name,
-			       v->synopsis, v->help, program, strtok(strdup(v->name), " "));
+			print_verb_help(v);
 			return ASSAY_EXIT_OK;
 		}
-		int rc = v->run(v, argc, argv);
-		/* A result that did not reach its reader is a failure, not a success. */
-		if (fflush(stdout) != 0 || ferror(stdout)) {
-			fprintf(stderr, "%s %s: cannot write to standard output\n", program, v->name);
-			return rc == ASSAY_EXIT_OK ? ASSAY_EXIT_FAIL : rc;
-		}
-		return rc;
+		return v->run(v, argc, argv);
 	}
 	if (is_group(verbs, argv[1])) {
 		if (argc == 2 || strcmp(argv[2], "--help") == 0) {
@@ -134,6 +137,22 @@ int assay_cli_dispatch(const char *program, const struct assay_verb *verbs, int 
 	return ASSAY_EXIT_USAGE;
 }
 
+int assay_cli_dispatch(const char *program, const char *page, const struct assay_verb *verbs, int argc,
+		       char **argv)
+{
+	program_name = program;
+	assay_log_set(print_log, assay_cli_stderr_is_terminal() ? print_progress : NULL, NULL);
+
+	int rc = dispatch(page, verbs, argc, argv);
+	/* A result that did not reach its reader is a failure, not a success. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && rc == ASSAY_EXIT_OK) {
+		fprintf(stderr, "%s%s%s: cannot write to standard output\n", program,
+			verb_name ? " " : "", verb_name ? verb_name : "");
+		rc = ASSAY_EXIT_FAIL;
+	}
+	return rc;
+}
+
 int assay_cli_fail(const char *path, const struct assay_err *err)
 {
 	fprintf(stderr, "%s%s%s: %s%s%s", program_name, verb_name ? " " : "",
@@ -144,8 +163,34 @@ int assay_cli_fail(const char *path, const struct assay_err *err)
 	return ASSAY_EXIT_FAIL;
 }
 
+int assay_cli_getopt(const struct assay_verb *verb, int argc, char **argv, const char *letters,
+		     const struct option *opts)
+{
+	opterr = 0;
+	const int c = getopt_long(argc, argv, letters, opts, NULL);
+	const char *word = argv[optind - 1];
+	const char *equals = strchr(word, '=');
+
+	if (c != '?')
+		return c;
+	option_told = true;
+	if (optopt == 0)
+		assay_cli_usage_msg(verb, "no option '%s'", word);
+	else if (strncmp(word, "--", 2) == 0 && equals)
+		assay_cli_usage_msg(verb, "option '%.*s' takes no argument", (int)(equals - word), word);
+	else if (strncmp(word, "--", 2) == 0)
+		assay_cli_usage_msg(verb, "option '%s' wants an argument", word);
+	else if (strchr(letters, optopt))
+		assay_cli_usage_msg(verb, "option '-%c' wants an argument", optopt);
+	else
+		assay_cli_usage_msg(verb, "no option '-%c'", optopt);
+	return c;
+}
+
 int assay_cli_usage(const struct assay_verb *verb)
 {
+	if (option_told)
+		return ASSAY_EXIT_USAGE;
 	fprintf(stderr, "Usage: %s %s %s\nTry '%s %s --help'.\n", program_name, verb->name,
 		verb->synopsis, program_name, verb->name);
 	return ASSAY_EXIT_USAGE;

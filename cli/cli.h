@@ -3,6 +3,7 @@
 #ifndef ASSAY_CLI_CLI_H
 #define ASSAY_CLI_CLI_H
 
+#include <getopt.h>
 #include <stdbool.h>
 
 #include "core/digest.h"
@@ -21,13 +22,18 @@ struct assay_verb {
 	const char *synopsis; /* "LOG [--json]" */
 	const char *help;     /* one line */
 	int (*run)(const struct assay_verb *verb, int argc, char **argv); /* argv[0] is the verb */
+	const char *page; /* manual page, if not PROGRAM-FIRSTWORD(1) */
 };
 
-/* Runs the verb that argv names; knows --help, --version, and VERB --help. */
-int assay_cli_dispatch(const char *program, const struct assay_verb *verbs, int argc, char **argv);
+/* Runs the verb that argv names; knows --help, --version, and VERB --help. page: the program's. */
+int assay_cli_dispatch(const char *program, const char *page, const struct assay_verb *verbs, int argc,
+		       char **argv);
 
 /* "assay pe: FILE: message (at byte 0x1a4f0)" to stderr; returns ASSAY_EXIT_FAIL. path may be NULL. */
 int assay_cli_fail(const char *path, const struct assay_err *err);
+/* getopt_long(), with its complaints in one line and as ours; '?' is answered by assay_cli_usage(). */
+int assay_cli_getopt(const struct assay_verb *verb, int argc, char **argv, const char *letters,
+		     const struct option *opts);
 /* One line and "Try 'assay pe --help'" to stderr; returns ASSAY_EXIT_USAGE. */
 int assay_cli_usage(const struct assay_verb *verb);
 /* The same with what is wrong. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +176,7 @@ int assay_cmd_compare(const struct assay_verb *verb, int argc, char **argv)
 	struct assay_err err;
 	int ch;
 
-	while ((ch = getopt_long(argc, argv, "", opts, NULL)) != -1) {
+	while ((ch = assay_cli_getopt(verb, argc, argv, "", opts)) != -1) {
 		switch (ch) {
 		case 'p':
 			o.pcrs = optarg;

@@ -2,7 +2,6 @@
 /* assay log show, assay log replay: firmware event logs in words, and the PCRs that follow. */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,7 +162,7 @@ int assay_cmd_log_show(const struct assay_verb *verb, int argc, char **argv)
 	struct assay_err err;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "j", opts, NULL)) != -1) {
+	while ((c = assay_cli_getopt(verb, argc, argv, "j", opts)) != -1) {
 		if (c != 'j')
 			return assay_cli_usage(verb);
 		json = true;
@@ -301,7 +300,7 @@ int assay_cmd_log_replay(const struct assay_verb *verb, int argc, char **argv)
 	struct assay_err err;
 	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "b:j", opts, NULL)) != -1) {
+	while ((c = assay_cli_getopt(verb, argc, argv, "b:j", opts)) != -1) {
 		if (c == 'b') {
 			if (assay_bank_list(optarg, &banks, &err) < 0)
 				return assay_cli_usage_msg(verb, "%s", err.msg);

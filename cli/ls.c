@@ -2,7 +2,6 @@
 /* ls and cat: looking into a disk image without mounting it. */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +51,7 @@ static int parse_options(const struct assay_verb *verb, const char *letters, int
 	int c;
 
 	*ret = (struct options){ .part = PART_ESP, .out = "-" };
-	while ((c = getopt_long(argc, argv, letters, opts, NULL)) != -1) {
+	while ((c = assay_cli_getopt(verb, argc, argv, letters, opts)) != -1) {
 		if (c == 'p' && parse_part(optarg, &ret->part) < 0)
 			return assay_cli_usage_msg(verb, "'%s' is no partition number", optarg);
 		/* The long form of another verb's option gets through getopt_long. */

@@ -9,7 +9,7 @@ static const struct assay_verb verbs[] = {
 	{ "ls", "[-lR] [--part N] DISK [PATH]", "List a directory of a disk's ESP or another partition",
 	  assay_cmd_ls },
 	{ "cat", "[--part N] [-o FILE] DISK PATH", "Print a file of a disk's ESP or another partition",
-	  assay_cmd_cat },
+	  assay_cmd_cat, "assay-ls(1)" },
 	{ "pe", "[--bank LIST] [--full] [--json] FILE...",
 	  "Print the Authenticode digest of UEFI programs, and what they are", assay_cmd_pe },
 	{ "log show", "[--json] LOG", "Print a firmware event log, each event in words", assay_cmd_log_show },
@@ -33,5 +33,5 @@ static const struct assay_verb verbs[] = {
 
 int main(int argc, char **argv)
 {
-	return assay_cli_dispatch("assay", verbs, argc, argv);
+	return assay_cli_dispatch("assay", "assay(1)", verbs, argc, argv);
 }

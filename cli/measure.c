@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,7 +136,7 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 	struct assay_err err;
 	int ch;
 
-	while ((ch = getopt_long(argc, argv, "o:", opts, NULL)) != -1) {
+	while ((ch = assay_cli_getopt(verb, argc, argv, "o:", opts)) != -1) {
 		switch (ch) {
 		case 'b':
 			if (assay_bank_list(optarg, &banks, &err) < 0)

@@ -2,7 +2,6 @@
 /* assay pe: what a UEFI program is, and the digests that firmware measures of it. */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,7 +188,7 @@ int assay_cmd_pe(const struct assay_verb *verb, int argc, char **argv)
 				    OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
 				    OPENSSL_INIT_NO_LOAD_CONFIG,
 			    NULL);
-	while ((c = getopt_long(argc, argv, "b:fj", opts, NULL)) != -1) {
+	while ((c = assay_cli_getopt(verb, argc, argv, "b:fj", opts)) != -1) {
 		switch (c) {
 		case 'b':
 			if (assay_bank_list(optarg, &banks, &err) < 0)

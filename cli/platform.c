@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -364,7 +363,7 @@ int assay_cmd_platform_learn(const struct assay_verb *verb, int argc, char **arg
 	struct learn_args a = { .out = "-" };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "o:", opts, NULL)) != -1) {
+	while ((c = assay_cli_getopt(verb, argc, argv, "o:", opts)) != -1) {
 		switch (c) {
 		case 'l':
 			a.log = optarg;

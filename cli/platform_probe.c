@@ -2,7 +2,6 @@
 /* assay platform probe: boots the probe on a QEMU machine, and learns the machine's profile. */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
@@ -273,7 +272,7 @@ static int parse_args(const struct assay_verb *verb, int argc, char **argv, stru
 	char *end;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "o:", opts, NULL)) != -1) {
+	while ((c = assay_cli_getopt(verb, argc, argv, "o:", opts)) != -1) {
 		switch (c) {
 		case 'q':
 			a->qemu = optarg;

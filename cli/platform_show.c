@@ -2,7 +2,6 @@
 /* assay platform show: a profile in words, or as JSON. */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,7 +235,7 @@ int assay_cmd_platform_show(const struct assay_verb *verb, int argc, char **argv
 	bool json = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "j", opts, NULL)) != -1) {
+	while ((c = assay_cli_getopt(verb, argc, argv, "j", opts)) != -1) {
 		if (c != 'j')
 			return assay_cli_usage(verb);
 		json = true;
