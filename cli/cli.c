@@ -87,6 +87,15 @@ static bool is_group(const struct assay_verb *verbs, const char *word)
 	return false;
 }
 
+static void print_group_help(const struct assay_verb *verbs, const char *word)
+{
+	const size_t n = strlen(word);
+
+	for (const struct assay_verb *v = verbs; v->name; v++)
+		if (strncmp(v->name, word, n) == 0 && v->name[n] == ' ')
+			printf("  %s %s %s\n        %s\n", program_name, v->name, v->synopsis, v->help);
+}
+
 static int dispatch(const char *page, const struct assay_verb *verbs, int argc, char **argv)
 {
 	const char *program = program_name;
@@ -120,16 +129,14 @@ static int dispatch(const char *page, const struct assay_verb *verbs, int argc, 
 		return v->run(v, argc, argv);
 	}
 	if (is_group(verbs, argv[1])) {
-		if (argc == 2 || strcmp(argv[2], "--help") == 0) {
-			FILE *to = argc == 2 ? stderr : stdout;
-
-			for (const struct assay_verb *v = verbs; v->name; v++)
-				if (strncmp(v->name, argv[1], strlen(argv[1])) == 0)
-					fprintf(to, "  %s %s %s\n        %s\n", program, v->name,
-						v->synopsis, v->help);
-			return argc == 2 ? ASSAY_EXIT_USAGE : ASSAY_EXIT_OK;
+		if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+			print_group_help(verbs, argv[1]);
+			return ASSAY_EXIT_OK;
 		}
-		fprintf(stderr, "%s: no verb '%s %s'\n", program, argv[1], argv[2]);
+		if (argc > 2)
+			fprintf(stderr, "%s: no verb '%s %s'\n", program, argv[1], argv[2]);
+		else
+			fprintf(stderr, "%s: a verb is missing after '%s'\n", program, argv[1]);
 	} else {
 		fprintf(stderr, "%s: no verb '%s'\n", program, argv[1]);
 	}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A folder of small example files, one of each kind, under the names that the manual pages use.
+
+# What scratch_make wants and this machine lacks; nothing when all is there.
+scratch_missing() {
+	local tool
+	for tool in objcopy sfdisk mformat mcopy mmd python3 jq; do
+		command -v "$tool" > /dev/null || echo "$tool"
+	done
+	[ -e "$scratch_stub" ] || echo systemd-boot-efi
+}
+scratch_stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub
+
+# scratch_make TOP DIR: TOP is the source tree, built.
+scratch_make() {
+	local top=$1 dir=$2 assay=$1/build/assay app
+	mkdir -p "$dir/parts" && cd "$dir" || return 1
+
+	printf 'ID=example\n' > parts/osrel
+	printf 'console=ttyS0 quiet' > parts/cmdline
+	printf '6.12.0' > parts/uname
+	printf 'no initrd at all, of odd length' > parts/initrd
+	# As much of a kernel as is looked at: the boot header's magic, and where the version is.
+	"$top/tests/fixtures/make-pe.py" parts/linux dirs=5 .text=code put=0x1f1:04 put=0x202:486472530f02 \
+		put=0x20e:1000 "put=0x210:$(printf '6.12.0-amd64 (debian-kernel@lists.debian.org) #1\0' | od -An -v -tx1 | tr -d ' \n')" ||
+		return 1
+	objcopy --add-section .osrel=parts/osrel --change-section-vma .osrel=0x2000000 \
+		--add-section .cmdline=parts/cmdline --change-section-vma .cmdline=0x2010000 \
+		--add-section .uname=parts/uname --change-section-vma .uname=0x2020000 \
+		--add-section .initrd=parts/initrd --change-section-vma .initrd=0x2030000 \
+		--add-section .linux=parts/linux --change-section-vma .linux=0x2040000 "$scratch_stub" linux.efi || return 1
+	cp "${scratch_stub%/*}/systemd-bootx64.efi" BOOTX64.EFI
+	cp BOOTX64.EFI probe-x64.efi # stands for the probe; booted by nobody
+
+	"$top/image/probe/disk.sh" linux.efi BOOTX64.EFI disk.img || return 1
+	printf 'timeout 0\n' > parts/loader.conf
+	mmd -i disk.img@@1M ::/loader ::/EFI/Linux && mcopy -i disk.img@@1M parts/loader.conf ::/loader/ &&
+		mcopy -i disk.img@@1M linux.efi ::/EFI/Linux/ || return 1
+	dd if=disk.img of=esp.img bs=1M skip=1 conv=sparse status=none || return 1
+
+	app=$("$assay" pe --json --bank sha1,sha256 probe-x64.efi | jq -r '.[0].authenticode | "\(.sha1) \(.sha256)"') || return 1
+	# shellcheck disable=SC2086 # two words
+	"$top/tests/fixtures/make-boot-log.py" $app machine.log console.txt || return 1
+	"$assay" platform learn --log machine.log --probe probe-x64.efi --name example -o platform.yaml || return 1
+	"$assay" precompute disk.img --platform platform.yaml --json -o prediction.json || return 1
+	jq -r '.banks | to_entries[] | .key as $bank | .value | to_entries[] | "\($bank) \(.key) \(.value)"' \
+		prediction.json > pcrs.txt
+}
