@@ -56,8 +56,13 @@ static void print_sources(const struct assay_prediction *p, unsigned pcr)
 			continue;
 		if (last && strcmp(last, p->events[i].source) == 0)
 			continue;
-		last = p->events[i].source;
-		printf("%s%s", first ? "" : ", ", last);
+		/* Parts of one file: its path once. */
+		const char *source = p->events[i].source;
+		size_t path = strcspn(source, " ");
+		bool again = last && source[path] && strncmp(last, source, path + 1) == 0;
+
+		printf("%s%s", first ? "" : again ? " " : ", ", again ? source + path + 1 : source);
+		last = source;
 		first = false;
 	}
 }

@@ -8,3 +8,4 @@
 # shellcheck disable=SC2034 # for those that source this file
 reference_options=(--machine q35 --smp 1 --memory 2048 --tpm crb --banks sha1,sha256,sha384)
 reference_name=q35-$(dpkg-query -W -f 'ovmf-${Version}' ovmf 2>/dev/null || echo ovmf)
+reference_name=${reference_name//[^A-Za-z0-9._-]/-}
