@@ -91,8 +91,6 @@
 #define ASSAY_FS_MAX_PATH 4096U
 /* Accepted values of one PCR: the product of its events' sets. Vendors change one or two of them. */
 #define ASSAY_MAX_ACCEPTED 64
-/* Combinations of accepted values of PCR 0-9, each of which has its own IMA aggregate. */
-#define ASSAY_MAX_COMBINATIONS 4096
 /* Events of one PCR in a prediction; a GRUB machine with a long script has some hundred. */
 #define ASSAY_PREDICTION_MAX_EVENTS 65536
 /* systemd has six phases. */

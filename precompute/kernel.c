@@ -36,70 +36,81 @@ const struct assay_kernel_rules *assay_kernel_rules_find(const char *version, co
 
 /* --- command lines ------------------------------------------------------------------------------ */
 
-/* One argument: [*start, *end), moving *p past it. Blanks in double quotes do not end it (lib/cmdline.c). */
-static bool next_arg(const char **p, const char **start, const char **end)
-{
-	bool quoted = false;
+/* One argument: name and value, [.., ..) each; value NULL when there is no '='. */
+struct arg {
+	const char *name, *name_end;
+	const char *value, *value_end;
+};
 
-	while (**p == ' ' || **p == '\t' || **p == '\n')
+/* The kernel's isspace() (lib/ctype.c), to which 0xa0 is one, whatever character it belongs to. */
+static bool is_space(unsigned char ch)
+{
+	return ch == ' ' || (ch >= '\t' && ch <= '\r') || ch == 0xa0;
+}
+
+/*
+ * next_arg() of lib/cmdline.c: blanks in double quotes do not end an argument; quotes around the whole of it or
+ * around its value do not belong to it.
+ */
+static bool next_arg(const char **p, struct arg *ret)
+{
+	bool quoted, in_quote;
+	const char *equals = NULL;
+	const char *end;
+
+	while (is_space((unsigned char)**p))
 		(*p)++;
 	if (!**p)
 		return false;
-	*start = *p;
-	for (; **p && (quoted || (**p != ' ' && **p != '\t' && **p != '\n')); (*p)++)
-		if (**p == '"')
-			quoted = !quoted;
-	*end = *p;
+	quoted = in_quote = **p == '"';
+	*ret = (struct arg){ .name = *p + quoted };
+	for (end = ret->name; *end && (in_quote || !is_space((unsigned char)*end)); end++) {
+		if (*end == '=' && !equals && end > ret->name)
+			equals = end;
+		if (*end == '"')
+			in_quote = !in_quote;
+	}
+	*p = end;
+	if (equals) {
+		ret->value = equals + 1;
+		if (*ret->value == '"') {
+			ret->value++;
+			quoted = true;
+		}
+	}
+	if (quoted && end > ret->name && end[-1] == '"')
+		end--;
+	ret->name_end = equals ? equals : end;
+	if (equals)
+		ret->value_end = end > ret->value ? end : ret->value;
+	/* What follows "--" is for init alone (parse_args(), efi_parse_options()). */
+	return ret->value || ret->name_end - ret->name != 2 || memcmp(ret->name, "--", 2) != 0;
+}
+
+/* Does the name start with this word? '-' and '_' are the same in a parameter's name (parameqn()). */
+static bool starts(const struct arg *arg, const char *word)
+{
+	const char *p = arg->name;
+
+	for (; *word; word++, p++)
+		if (p == arg->name_end || (*p == '-' ? '_' : *p) != (*word == '-' ? '_' : *word))
+			return false;
 	return true;
 }
 
-/* '-' and '_' are the same in a parameter's name (parameqn()). */
-static bool names(const char *start, const char *end, const char *word, const char **ret_value)
+static bool is(const struct arg *arg, const char *word)
 {
-	size_t i = 0;
-
-	if (start < end && *start == '"')
-		start++;
-	for (; word[i]; i++) {
-		if (start + i >= end)
-			return false;
-		char a = start[i] == '-' ? '_' : start[i];
-		char b = word[i] == '-' ? '_' : word[i];
-		if (a != b)
-			return false;
-	}
-	if (start + i < end && start[i] != '=')
-		return false;
-	*ret_value = start + i < end ? start + i + 1 : NULL;
-	return true;
+	return (size_t)(arg->name_end - arg->name) == strlen(word) && starts(arg, word);
 }
 
 bool assay_cmdline_has(const char *cmdline, const char *word)
 {
-	const char *start, *end, *value;
+	struct arg arg;
 
-	for (const char *p = cmdline; next_arg(&p, &start, &end);)
-		if (names(start, end, word, &value))
+	while (next_arg(&cmdline, &arg))
+		if (is(&arg, word))
 			return true;
 	return false;
-}
-
-char *assay_cmdline_value(const char *cmdline, const char *word)
-{
-	const char *start, *end, *value;
-	char *found = NULL;
-
-	for (const char *p = cmdline; next_arg(&p, &start, &end);) {
-		if (!names(start, end, word, &value) || !value)
-			continue;
-		free(found);
-		if (end > value && end[-1] == '"')
-			end--;
-		if (value < end && *value == '"')
-			value++;
-		found = strndup(value, (size_t)(end - value));
-	}
-	return found;
 }
 
 /* --- IMA ---------------------------------------------------------------------------------------- */
@@ -109,38 +120,73 @@ static int refuse(struct assay_err *err, const char *why)
 	return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET, "%s", why);
 }
 
+static bool value_is(const struct arg *arg, const char *text)
+{
+	size_t n = (size_t)(arg->value_end - arg->value);
+
+	return n == strlen(text) && memcmp(arg->value, text, n) == 0;
+}
+
+/* ima_template_setup(): the first one that is known counts; others than these two are not computed here. */
+static int template_setting(const struct arg *arg, const char **template, struct assay_err *err)
+{
+	static const char *const templates[] = { "ima-ng", "ima-sig" };
+
+	for (size_t i = 0; i < sizeof(templates) / sizeof(templates[0]); i++)
+		if (value_is(arg, templates[i])) {
+			*template = templates[i];
+			return 0;
+		}
+	return refuse(err, "an IMA template other than ima-ng and ima-sig");
+}
+
+/* hash_setup(): likewise. */
+static int hash_setting(const struct arg *arg, enum assay_bank *hash, struct assay_err *err)
+{
+	for (int b = 0; b < ASSAY_N_BANKS; b++)
+		if (value_is(arg, assay_bank_name((enum assay_bank)b))) {
+			*hash = (enum assay_bank)b;
+			return 0;
+		}
+	return refuse(err, "an IMA hash other than sha1, sha256, sha384 and sha512");
+}
+
 /* What the command line changes. */
 static int ima_settings(const char *cmdline, const char **template, enum assay_bank *hash,
 			struct assay_err *err)
 {
-	static const char *const policies[] = { "ima_policy", "ima_tcb", "ima_appraise_tcb",
-						"ima_appraise" };
-	static const char *const templates[] = { "ima-ng", "ima-sig" };
-	static const char *const unknown[] = { "ima_template_fmt", "ima_canonical_fmt", "lsm", "ima",
-					       "integrity" };
+	/* Without '=' in the kernel's table: whatever begins so is taken for it. */
+	static const char *const policies[] = { "ima_policy", "ima_tcb", "ima_appraise" };
+	static const char *const unknown[] = { "lsm", "ima", "integrity", "bootconfig" };
+	bool have_template = false, have_hash = false;
+	struct arg arg;
 
-	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
-		if (assay_cmdline_has(cmdline, policies[i]))
+	while (next_arg(&cmdline, &arg)) {
+		int length = (int)(arg.name_end - arg.name);
+		bool other = starts(&arg, "ima_");
+
+		for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+			if (starts(&arg, policies[i]))
+				return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+						  "the command line loads an IMA policy (%.*s): PCR 10 needs "
+						  "IMA's log",
+						  length, arg.name);
+		for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+			other |= is(&arg, unknown[i]);
+		if (arg.value && is(&arg, "ima_template")) {
+			if (!have_template && template_setting(&arg, template, err) < 0)
+				return -1;
+			have_template = true;
+		} else if (arg.value && is(&arg, "ima_hash")) {
+			if (!have_hash && hash_setting(&arg, hash, err) < 0)
+				return -1;
+			have_hash = true;
+		} else if (other) {
 			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-					  "the command line loads an IMA policy (%s): PCR 10 needs IMA's log",
-					  policies[i]);
-	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
-		if (assay_cmdline_has(cmdline, unknown[i]))
-			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-					  "what %s= on the command line does to IMA is not known",
-					  unknown[i]);
-	ASSAY_AUTO_FREE char *t = assay_cmdline_value(cmdline, "ima_template");
-	if (t) {
-		*template = NULL;
-		for (size_t i = 0; i < sizeof(templates) / sizeof(templates[0]); i++)
-			if (strcmp(t, templates[i]) == 0)
-				*template = templates[i];
-		if (!*template)
-			return refuse(err, "an IMA template other than ima-ng and ima-sig");
+					  "what %.*s on the command line does to IMA is not known", length,
+					  arg.name);
+		}
 	}
-	ASSAY_AUTO_FREE char *h = assay_cmdline_value(cmdline, "ima_hash");
-	if (h && (strchr(h, '-') || !assay_bank_from_name(h, hash)))
-		return refuse(err, "an IMA hash other than sha1, sha256, sha384 and sha512");
 	return 0;
 }
 
@@ -188,6 +234,10 @@ int assay_ima_boot_aggregate(const struct assay_kernel_rules *rules, const char 
 		return -1;
 	if (!aggregate_bank(active, hash, &bank))
 		return refuse(err, "the TPM has neither a SHA-1 nor a SHA-256 bank, or not IMA's own");
+	if (!(banks & ASSAY_BANK_BIT(bank)))
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "IMA's boot_aggregate is over bank %s, which was not asked for",
+				  assay_bank_name(bank));
 	if (hash > ASSAY_SHA256 && !rules->sha512_builtin)
 		return refuse(err, "ima_hash= names a hash that this kernel has not at that time");
 	if (aggregate(pcrs, bank, digest, err) < 0)

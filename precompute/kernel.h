@@ -22,15 +22,13 @@ struct assay_kernel_rules {
 /* By the version string's series, or by `assume` when that names a row and the version has none; NULL. */
 const struct assay_kernel_rules *assay_kernel_rules_find(const char *version, const char *assume);
 
-/* Is this word (up to '=' or whole) on a kernel command line? Quotes as the kernel's next_arg() has them. */
+/* Is this word (up to '=' or whole) on a kernel command line, before "--"? Quotes as the kernel has them. */
 bool assay_cmdline_has(const char *cmdline, const char *word);
-/* The value of the last WORD=VALUE; fresh memory, NULL when there is none. */
-char *assay_cmdline_value(const char *cmdline, const char *word);
 
 /*
  * The digests that IMA extends PCR 10 with at boot, when no policy is loaded: its boot_aggregate over
- * PCR 0-9 (security/integrity/ima/ima_init.c, ima_crypto.c). `active` are the TPM's banks. When it cannot be told,
- * -1 with ASSAY_E_UNSUPPORTED and the reason.
+ * PCR 0-9 (security/integrity/ima/ima_init.c, ima_crypto.c). `active` are the TPM's banks, `banks` those that `pcrs`
+ * holds and that are wanted. When it cannot be told, -1 with ASSAY_E_UNSUPPORTED and the reason.
  */
 int assay_ima_boot_aggregate(const struct assay_kernel_rules *rules, const char *version,
 			     const char *cmdline, unsigned active, const struct assay_pcrs *pcrs,

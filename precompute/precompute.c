@@ -146,14 +146,20 @@ static int extend_set(unsigned banks, struct assay_pcr_values *pcr, const struct
 	return 0;
 }
 
-static void drop_value(struct assay_pcr_values *pcr, enum assay_pcr_status status, const char *why)
+static int drop_value(struct assay_pcr_values *pcr, enum assay_pcr_status status, const char *why,
+		      struct assay_err *err)
 {
+	char *reason = assay_strdup(why);
+
+	if (!reason)
+		return assay_fail_mem(err);
 	free(pcr->v);
 	pcr->v = NULL;
 	pcr->n = 0;
 	pcr->status = status;
 	free(pcr->reason);
-	pcr->reason = assay_strdup(why);
+	pcr->reason = reason;
+	return 0;
 }
 
 static int replay_pcr(struct assay_chain *c, unsigned index, struct assay_err *err)
@@ -183,10 +189,10 @@ static int replay_pcr(struct assay_chain *c, unsigned index, struct assay_err *e
 		if (extend_set(c->banks, pcr, ev, index, err) < 0)
 			return -1;
 	}
-	if (c->platform->unknown[index])
-		drop_value(pcr, ASSAY_PCR_UNKNOWN, c->platform->unknown[index]);
 	if (c->no_value[index])
-		drop_value(pcr, ASSAY_PCR_UNPREDICTABLE, c->no_value[index]);
+		return drop_value(pcr, ASSAY_PCR_UNPREDICTABLE, c->no_value[index], err);
+	if (c->platform->unknown[index])
+		return drop_value(pcr, ASSAY_PCR_UNKNOWN, c->platform->unknown[index], err);
 	return 0;
 }
 
@@ -205,58 +211,66 @@ static void combination(const struct assay_prediction *p, size_t k, struct assay
 	}
 }
 
+/* How many combinations there are; 0 when PCR 10 has none and was marked so. */
+static int count_combinations(struct assay_prediction *p, size_t *ret, struct assay_err *err)
+{
+	struct assay_pcr_values *pcr = &p->pcr[10];
+	size_t n = 1;
+
+	*ret = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		if (p->pcr[i].n == 0) {
+			bool unknown = p->pcr[i].status == ASSAY_PCR_UNKNOWN;
+			ASSAY_AUTO_FREE char *why = assay_asprintf(
+				"IMA's boot_aggregate is over PCR 0-9, and PCR %u has no value", i);
+
+			if (!why)
+				return assay_fail_mem(err);
+			return drop_value(pcr, unknown ? ASSAY_PCR_UNKNOWN : ASSAY_PCR_UNPREDICTABLE,
+					  why, err);
+		}
+		n *= p->pcr[i].n;
+		if (n > ASSAY_MAX_ACCEPTED)
+			return drop_value(pcr, ASSAY_PCR_UNPREDICTABLE,
+					  "more combinations of PCR 0-9's accepted values than a "
+					  "prediction holds",
+					  err);
+	}
+	*ret = n;
+	return 0;
+}
+
 static int ima(struct assay_chain *c, struct assay_err *err)
 {
 	struct assay_prediction *p = c->p;
 	struct assay_pcr_values *pcr = &p->pcr[10];
 	const struct assay_kernel_rules *rules =
 		assay_kernel_rules_find(c->kernel.version, c->options->assume_kernel);
-	ASSAY_AUTO_FREE struct assay_pcrs *regs = calloc(1, sizeof(*regs));
+	ASSAY_AUTO_FREE struct assay_pcrs *regs = NULL;
 	ASSAY_AUTO_FREE struct assay_digests *values = NULL;
-	size_t n = 1;
+	size_t n;
 
-	if (!regs)
-		return assay_fail_mem(err);
-	for (unsigned i = 0; i < 10; i++) {
-		if (p->pcr[i].n == 0) {
-			ASSAY_AUTO_FREE char *why = assay_asprintf(
-				"IMA's boot_aggregate is over PCR 0-9, and PCR %u has no value", i);
-
-			if (!why)
-				return assay_fail_mem(err);
-			drop_value(pcr,
-				   p->pcr[i].status == ASSAY_PCR_UNKNOWN ? ASSAY_PCR_UNKNOWN :
-									   ASSAY_PCR_UNPREDICTABLE,
-				   why);
-			return 0;
-		}
-		n *= p->pcr[i].n;
-		if (n > ASSAY_MAX_COMBINATIONS)
-			return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET,
-					  "PCR 10: more than %d combinations of accepted values",
-					  ASSAY_MAX_COMBINATIONS);
-	}
-	if (!rules) {
-		drop_value(pcr, ASSAY_PCR_UNPREDICTABLE, "the kernel's IMA is not known");
+	if (pcr->n == 0) /* the profile knows nothing of what comes before IMA */
 		return 0;
-	}
+	if (count_combinations(p, &n, err) < 0)
+		return -1;
+	if (n == 0)
+		return 0;
+	if (!rules)
+		return drop_value(pcr, ASSAY_PCR_UNPREDICTABLE, "the kernel's IMA is not known", err);
+	regs = calloc(1, sizeof(*regs));
 	values = calloc(n, sizeof(*values));
-	if (!values)
+	if (!regs || !values)
 		return assay_fail_mem(err);
 	for (size_t k = 0; k < n; k++) {
 		combination(p, k, regs);
 		if (assay_ima_boot_aggregate(rules, c->kernel.version, c->kernel.cmdline,
-					     c->platform->banks, regs, c->banks, &values[k], err) < 0) {
-			if (err->code != ASSAY_E_UNSUPPORTED)
-				return -1;
-			drop_value(pcr, ASSAY_PCR_UNPREDICTABLE, err->msg);
-			return 0;
-		}
-	}
-	if (n > ASSAY_MAX_ACCEPTED) {
-		drop_value(pcr, ASSAY_PCR_UNPREDICTABLE,
-			   "more combinations of PCR 0-9's accepted values than a prediction holds");
-		return 0;
+					     c->platform->banks, regs, c->banks, &values[k], err) == 0)
+			continue;
+		if (err->code != ASSAY_E_UNSUPPORTED)
+			return -1;
+		ASSAY_AUTO_FREE char *why = assay_strdup(err->msg);
+		return why ? drop_value(pcr, ASSAY_PCR_UNPREDICTABLE, why, err) : assay_fail_mem(err);
 	}
 	if (assay_prediction_add_set(p, 10, EV_NO_ACTION, values, n, true,
 				     assay_asprintf("kernel %.*s, IMA", (int)strcspn(c->kernel.version, " "),
@@ -264,6 +278,13 @@ static int ima(struct assay_chain *c, struct assay_err *err)
 				     assay_strdup("boot_aggregate over PCR 0-9; in IMA's own log"), err) < 0)
 		return -1;
 	pcr->status = ASSAY_PCR_IMAGE;
+	/* CONFIG_IMA_ARCH_POLICY (arch_ima_get_policy()): MODULE_CHECK and KEXEC_KERNEL_CHECK are then measured. */
+	if (c->secure_boot) {
+		pcr->reason = assay_strdup("until the kernel loads its first module: with Secure Boot on, "
+					   "IMA measures each of them");
+		if (!pcr->reason)
+			return assay_fail_mem(err);
+	}
 	return extend_set(c->banks, pcr, &p->events[p->n - 1], 10, err);
 }
 
@@ -391,8 +412,10 @@ int assay_precompute(struct assay_image *image, const struct assay_platform *pla
 	if (!p)
 		return assay_fail_mem(err);
 	p->banks = options->banks ? options->banks : platform->banks;
-	/* IMA's aggregate is over the sha256 bank whenever the TPM has it. */
+	/* IMA's aggregate is over the sha256 bank whenever the TPM has it, or else over sha1 (ima_hash= aside). */
 	c.banks = p->banks | (platform->banks & ASSAY_BANK_BIT(ASSAY_SHA256));
+	if (!(c.banks & ASSAY_BANK_BIT(ASSAY_SHA256)))
+		c.banks |= platform->banks & ASSAY_BANK_BIT(ASSAY_SHA1);
 	c.secure_boot = platform->secure_boot > 0;
 	int rc = fill(&c, err);
 	assay_chain_clear(&c);
