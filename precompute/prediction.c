@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "precompute/prediction.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,8 +107,10 @@ static struct assay_json *event_json(const struct assay_prediction *p,
 {
 	struct assay_json *o = assay_json_object();
 	const char *name = assay_event_type_name(ev->type);
+	char number[16];
 
-	assay_json_set_str(o, "type", name ? name : "EV_UNKNOWN");
+	snprintf(number, sizeof(number), "0x%08" PRIx32, ev->type);
+	assay_json_set_str(o, "type", name ? name : number);
 	assay_json_set_str(o, "source", ev->source);
 	if (ev->detail)
 		assay_json_set_str(o, "detail", ev->detail);
@@ -250,7 +253,9 @@ static int hex_into(const struct assay_json *node, enum assay_bank bank, struct 
 	return 0;
 }
 
-static int digests_in(const struct assay_json *o, struct assay_digests *ret, struct assay_err *err)
+/* One digest in each bank of the prediction, and no other. */
+static int digests_in(const struct assay_json *o, unsigned banks, struct assay_digests *ret,
+		      struct assay_err *err)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (!assay_json_is_object(o))
@@ -261,6 +266,8 @@ static int digests_in(const struct assay_json *o, struct assay_digests *ret, str
 		if (v && hex_into(v, (enum assay_bank)b, ret, err) < 0)
 			return -1;
 	}
+	if (ret->banks != banks || assay_json_len(o) != (size_t)__builtin_popcount(banks))
+		return bad(err, "digests are not in the banks of the prediction");
 	return 0;
 }
 
@@ -268,6 +275,7 @@ static int digests_in(const struct assay_json *o, struct assay_digests *ret, str
 static int values_in(const struct assay_json *banks, const struct assay_json *accepted, unsigned pcr,
 		     unsigned mask, struct assay_pcr_values *ret, struct assay_err *err)
 {
+	bool first = true;
 	char key[4];
 
 	snprintf(key, sizeof(key), "%u", pcr);
@@ -281,16 +289,19 @@ static int values_in(const struct assay_json *banks, const struct assay_json *ac
 
 		if (one && set)
 			return bad(err, "a PCR has a value and a set of accepted ones");
+		if (set && (!assay_json_is_array(set) || n < 2))
+			return bad(err, "a set of accepted values is not a list of two or more");
 		if (n > ASSAY_MAX_ACCEPTED)
 			return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET,
 					  "prediction: PCR %u has %zu accepted values, limit %d", pcr,
 					  n, ASSAY_MAX_ACCEPTED);
-		if (!ret->v && n > 0) {
+		if (first && n > 0) {
 			ret->v = calloc(n, sizeof(*ret->v));
 			if (!ret->v)
 				return assay_fail_mem(err);
 			ret->n = n;
 		}
+		first = false;
 		if (n != ret->n)
 			return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET,
 					  "prediction: PCR %u has %zu values in %s and %zu elsewhere",
@@ -315,17 +326,24 @@ static int event_in(struct assay_prediction *p, unsigned pcr, const struct assay
 
 	if (!type || !assay_event_type_from_name(type, &number) || !source)
 		return bad(err, "an event has no type or no source");
-	if (n == 0 || n > ASSAY_MAX_ACCEPTED)
-		return bad(err, "an event has no accepted value, or too many");
+	if (n > ASSAY_MAX_ACCEPTED || (accepted && (n < 2 || !assay_json_is_array(accepted))))
+		return bad(err, "an event has fewer than two accepted values, or too many");
+	if (accepted && assay_json_get(o, "digests"))
+		return bad(err, "an event has digests and accepted ones");
 	ASSAY_AUTO_FREE struct assay_digests *values = calloc(n, sizeof(*values));
 	if (!values)
 		return assay_fail_mem(err);
 	for (size_t i = 0; i < n; i++)
 		if (digests_in(accepted ? assay_json_at(accepted, i) : assay_json_get(o, "digests"),
-			       &values[i], err) < 0)
+			       p->banks, &values[i], err) < 0)
 			return -1;
 	return assay_prediction_add_set(p, pcr, number, values, n, false, assay_strdup(source),
 					detail ? assay_strdup(detail) : NULL, err);
+}
+
+static bool has_value(enum assay_pcr_status status)
+{
+	return status == ASSAY_PCR_ZERO || status == ASSAY_PCR_PLATFORM || status == ASSAY_PCR_IMAGE;
 }
 
 static int pcr_in(struct assay_prediction *p, const struct assay_json *root,
@@ -357,6 +375,10 @@ static int pcr_in(struct assay_prediction *p, const struct assay_json *root,
 	if (values_in(assay_json_get(root, "banks"), assay_json_get(root, "accepted"), (unsigned)pcr,
 		      p->banks, v, err) < 0)
 		return -1;
+	if (has_value(v->status) != (v->n > 0))
+		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET,
+				  "prediction: PCR %d is '%s', and %s", (int)pcr, status,
+				  v->n ? "has a value" : "has none");
 	if (assay_json_len(events) > ASSAY_PREDICTION_MAX_EVENTS)
 		return bad(err, "too many events");
 	for (size_t i = 0; i < assay_json_len(events); i++)
@@ -372,12 +394,49 @@ static int phase_in(struct assay_prediction *p, const struct assay_json *o, stru
 
 	if (!name)
 		return bad(err, "a phase has no name");
-	if (digests_in(assay_json_get(o, "pcr11"), &ph->pcr11, err) < 0)
+	if (digests_in(assay_json_get(o, "pcr11"), p->banks, &ph->pcr11, err) < 0)
 		return -1;
 	ph->name = assay_strdup(name);
 	if (!ph->name)
 		return assay_fail_mem(err);
 	p->n_phases++;
+	return 0;
+}
+
+static int phases_in(struct assay_prediction *p, const struct assay_json *phases, struct assay_err *err)
+{
+	size_t n = assay_json_len(phases);
+
+	if (!assay_json_is_array(phases) || n == 0 || n > ASSAY_MAX_PHASES)
+		return bad(err, "\"phases\" is not a short list");
+	p->phases = calloc(n, sizeof(*p->phases));
+	if (!p->phases)
+		return assay_fail_mem(err);
+	for (size_t i = 0; i < n; i++)
+		if (phase_in(p, assay_json_at(phases, i), err) < 0)
+			return -1;
+	return 0;
+}
+
+/* "banks" and "accepted" hold the values that were read, and nothing beside them. */
+static int count_in(const struct assay_prediction *p, const struct assay_json *banks, bool many,
+		    struct assay_err *err)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < ASSAY_PREDICTED_PCRS; i++)
+		n += p->pcr[i].n > 0 && (p->pcr[i].n > 1) == many;
+	if (!assay_json_is_object(banks) || assay_json_len(banks) != (size_t)__builtin_popcount(p->banks))
+		return bad(err, many ? "\"accepted\" has other banks than \"banks\"" :
+				       "no bank, or an unknown one");
+	for (int b = 0; b < ASSAY_N_BANKS; b++) {
+		const struct assay_json *o = assay_json_get(banks, assay_bank_name((enum assay_bank)b));
+
+		if ((p->banks & ASSAY_BANK_BIT(b)) && (!assay_json_is_object(o) || assay_json_len(o) != n))
+			return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET,
+					  "prediction: bank %s holds something that is no PCR of it",
+					  assay_bank_name((enum assay_bank)b));
+	}
 	return 0;
 }
 
@@ -388,6 +447,7 @@ int assay_prediction_parse(const struct assay_json *json, struct assay_predictio
 	const char *schema = assay_json_str(assay_json_get(json, "schema"));
 	const struct assay_json *banks = assay_json_get(json, "banks");
 	const struct assay_json *pcrs = assay_json_get(json, "pcrs");
+	const struct assay_json *accepted = assay_json_get(json, "accepted");
 	const struct assay_json *phases = assay_json_get(json, "phases");
 	uint32_t seen = 0;
 
@@ -400,29 +460,27 @@ int assay_prediction_parse(const struct assay_json *json, struct assay_predictio
 				  "schema '%s', this is not " ASSAY_PREDICTION_SCHEMA, schema);
 	if (!assay_json_is_object(banks) || !assay_json_is_array(pcrs))
 		return bad(err, "no \"banks\" or no \"pcrs\"");
+	if (!assay_json_is_object(assay_json_get(json, "image")) ||
+	    !assay_json_is_object(assay_json_get(json, "platform")))
+		return bad(err, "no \"image\" or no \"platform\"");
 	for (int b = 0; b < ASSAY_N_BANKS; b++)
 		if (assay_json_get(banks, assay_bank_name((enum assay_bank)b)))
 			p->banks |= ASSAY_BANK_BIT(b);
-	if (p->banks == 0 ||
-	    assay_json_len(banks) != (size_t)__builtin_popcount(p->banks))
-		return bad(err, "no bank, or an unknown one");
+	if (p->banks == 0)
+		return bad(err, "no bank that is known");
 	for (size_t i = 0; i < assay_json_len(pcrs); i++)
 		if (pcr_in(p, json, assay_json_at(pcrs, i), &seen, err) < 0)
 			return -1;
 	if (seen != (1U << ASSAY_PREDICTED_PCRS) - 1)
 		return bad(err, "\"pcrs\" does not hold every PCR from 0 to 15");
-	if (phases) {
-		size_t n = assay_json_len(phases);
-
-		if (!assay_json_is_array(phases) || n > ASSAY_MAX_PHASES)
-			return bad(err, "\"phases\" is not a short list");
-		p->phases = calloc(n ? n : 1, sizeof(*p->phases));
-		if (!p->phases)
-			return assay_fail_mem(err);
-		for (size_t i = 0; i < n; i++)
-			if (phase_in(p, assay_json_at(phases, i), err) < 0)
-				return -1;
-	}
+	if (count_in(p, banks, false, err) < 0 || (accepted && count_in(p, accepted, true, err) < 0))
+		return -1;
+	if (phases && phases_in(p, phases, err) < 0)
+		return -1;
+	p->image = copy_json(assay_json_get(json, "image"));
+	p->platform = copy_json(assay_json_get(json, "platform"));
+	if (!p->image || !p->platform)
+		return assay_fail_mem(err);
 	*ret = assay_steal(&p);
 	return 0;
 }

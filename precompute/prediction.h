@@ -70,7 +70,7 @@ int assay_prediction_add_set(struct assay_prediction *p, unsigned pcr, uint32_t 
 			     char *detail, struct assay_err *err) ASSAY_MUST;
 
 struct assay_json *assay_prediction_json(const struct assay_prediction *p);
-/* Reads what compare needs: banks, statuses, values, phases, events. */
+/* Reads it back; written again it is the same, byte for byte, but for keys that are not known here. */
 int assay_prediction_parse(const struct assay_json *json, struct assay_prediction **ret,
 			   struct assay_err *err) ASSAY_MUST;
 
