@@ -90,6 +90,7 @@ static int judge(const struct assay_prediction *p, const struct assay_pcrs *actu
 			return 0;
 		}
 	cell->verdict = ASSAY_CELL_DIFFERENT;
+	cell->remark = v->reason;
 	ret->different++;
 	return cell->pcr == 11 ? phase_remark(p, cell, ret, err) : 0;
 }
@@ -127,26 +128,39 @@ int assay_compare(const struct assay_prediction *p, const struct assay_pcrs *act
 
 /* --- events ------------------------------------------------------------------------------------- */
 
-static const struct assay_pred_event *nth_predicted(const struct assay_prediction *p, unsigned pcr,
-						    size_t n)
+/* The next event of this PCR from *at on, which moves past it; NULL: none. */
+static const struct assay_pred_event *next_predicted(const struct assay_prediction *p, unsigned pcr,
+						     size_t *at)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (p->events[i].pcr == pcr && n-- == 0)
-			return &p->events[i];
+	while (*at < p->n)
+		if (p->events[(*at)++].pcr == pcr)
+			return &p->events[*at - 1];
 	return NULL;
 }
 
-static const struct assay_event *nth_logged(const struct assay_eventlog *log, unsigned pcr, size_t n)
+static const struct assay_event *next_logged(const struct assay_eventlog *log, unsigned pcr, size_t *at)
 {
-	for (size_t i = 0; i < log->n; i++)
-		if (log->events[i].pcr == pcr && log->events[i].type != EV_NO_ACTION && n-- == 0)
-			return &log->events[i];
+	while (*at < log->n) {
+		const struct assay_event *ev = &log->events[(*at)++];
+
+		if (ev->pcr == pcr && ev->type != EV_NO_ACTION)
+			return ev;
+	}
 	return NULL;
+}
+
+static const char *type_name(uint32_t type)
+{
+	const char *name = assay_event_type_name(type);
+
+	return name ? name : "an event of unknown type";
 }
 
 static bool same(const struct assay_pred_event *ev, const struct assay_event *real,
 		 enum assay_bank bank)
 {
+	if (!(real->digests.banks & ASSAY_BANK_BIT(bank)))
+		return false;
 	for (size_t i = 0; i < ev->n_values; i++)
 		if (memcmp(ev->values[i].d[bank], real->digests.d[bank], assay_bank_size(bank)) == 0)
 			return true;
@@ -156,9 +170,11 @@ static bool same(const struct assay_pred_event *ev, const struct assay_event *re
 int assay_compare_events(const struct assay_prediction *p, const struct assay_eventlog *log,
 			 unsigned pcr, enum assay_bank bank, char **ret, struct assay_err *err)
 {
+	size_t ours = 0, theirs = 0;
+
 	for (size_t i = 0;; i++) {
-		const struct assay_pred_event *ev = nth_predicted(p, pcr, i);
-		const struct assay_event *real = nth_logged(log, pcr, i);
+		const struct assay_pred_event *ev = next_predicted(p, pcr, &ours);
+		const struct assay_event *real = next_logged(log, pcr, &theirs);
 		char expected[ASSAY_HEX_MAX] = "", actual[ASSAY_HEX_MAX] = "";
 		size_t size = assay_bank_size(bank);
 
@@ -176,17 +192,17 @@ int assay_compare_events(const struct assay_prediction *p, const struct assay_ev
 			assay_hex(real->digests.d[bank], size, actual);
 		if (!real)
 			*ret = assay_asprintf("event %zu is missing: predicted %s (%s%s%s), %s", i + 1,
-					      assay_event_type_name(ev->type), ev->source,
+					      type_name(ev->type), ev->source,
 					      ev->detail ? ": " : "", ev->detail ? ev->detail : "",
 					      expected);
 		else if (!ev)
 			*ret = assay_asprintf("event %zu is one more: the machine measured %s (%s), %s", i + 1,
-					      assay_event_type_name(real->type), words, actual);
+					      type_name(real->type), words, actual);
 		else
 			*ret = assay_asprintf("event %zu: the machine measured %s (%s), %s; predicted was %s "
 					      "(%s%s%s), %s",
-					      i + 1, assay_event_type_name(real->type), words, actual,
-					      assay_event_type_name(ev->type), ev->source,
+					      i + 1, type_name(real->type), words, actual,
+					      type_name(ev->type), ev->source,
 					      ev->detail ? ": " : "", ev->detail ? ev->detail : "",
 					      expected);
 		return *ret ? 0 : assay_fail_mem(err);
