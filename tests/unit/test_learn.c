@@ -207,6 +207,32 @@ static void test_tries(void **state)
 	}
 }
 
+/* "Calling" twice without a return between is no try in vain, but an event like any other. */
+static void test_calling_twice(void **state)
+{
+	struct log_build b = { 0 };
+	struct assay_platform *p;
+
+	(void)state;
+	start(&b, 0);
+	calling(&b);
+	text_event(&b, 4, EV_EFI_ACTION, CALLING);
+	boot_app(&b);
+	p = learn(&b);
+	expect_shape(&p, HEAD "4:80000007 " SEPARATORS "4:80000007 boot/0 exit");
+
+	/* The words alone do not make an action: its digest does. */
+	start(&b, 0);
+	calling(&b);
+	struct assay_digests d;
+	assert_int_equal(assay_digest_mem(BANKS, "else", 4, &d, NULL), 0);
+	log_event(&b, 4, EV_EFI_ACTION, &d, RETURNING, strlen(RETURNING));
+	text_event(&b, 4, EV_EFI_ACTION, CALLING);
+	boot_app(&b);
+	p = learn(&b);
+	expect_shape(&p, HEAD "4:80000007 " SEPARATORS "4:80000007 4:80000007 boot/0 exit");
+}
+
 /* A boot option that ran and came back: what it measured is the platform's. */
 static void test_other_app(void **state)
 {
@@ -570,14 +596,14 @@ static void test_out_of_memory(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_usual),	       cmocka_unit_test(test_round_trip),
-	cmocka_unit_test(test_tries),	       cmocka_unit_test(test_other_app),
-	cmocka_unit_test(test_authority),      cmocka_unit_test(test_later_events),
-	cmocka_unit_test(test_boot_app),       cmocka_unit_test(test_gpt),
-	cmocka_unit_test(test_start),	       cmocka_unit_test(test_tcg12),
-	cmocka_unit_test(test_missing_digest), cmocka_unit_test(test_untrue_data),
-	cmocka_unit_test(test_limits),	       cmocka_unit_test(test_known),
-	cmocka_unit_test(test_out_of_memory),
+	cmocka_unit_test(test_usual),	      cmocka_unit_test(test_round_trip),
+	cmocka_unit_test(test_tries),	      cmocka_unit_test(test_other_app),
+	cmocka_unit_test(test_calling_twice), cmocka_unit_test(test_authority),
+	cmocka_unit_test(test_later_events),  cmocka_unit_test(test_boot_app),
+	cmocka_unit_test(test_gpt),	      cmocka_unit_test(test_start),
+	cmocka_unit_test(test_tcg12),	      cmocka_unit_test(test_missing_digest),
+	cmocka_unit_test(test_untrue_data),   cmocka_unit_test(test_limits),
+	cmocka_unit_test(test_known),	      cmocka_unit_test(test_out_of_memory),
 };
 
 UNIT_MAIN(tests)

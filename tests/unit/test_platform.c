@@ -194,6 +194,23 @@ static void test_round_trip(void **state)
 	assay_platform_free(&again);
 }
 
+/* A set of one value keeps that value's note. */
+static void test_one_accepted(void **state)
+{
+	struct assay_platform *p =
+		parse(HEAD "events:\n  - {pcr: 1, type: EV_ACTION, accept: [{text: a, "
+			   "note: why}], note: what}\n" SLOTS);
+	char *text = write_text(p);
+	struct assay_platform *again = parse(text);
+
+	(void)state;
+	assert_string_equal(again->events[0].values[0].note, "why");
+	assert_string_equal(again->events[0].note, "what");
+	free(text);
+	assay_platform_free(&p);
+	assay_platform_free(&again);
+}
+
 static void test_secure_boot(void **state)
 {
 	static const char event[] =
@@ -474,13 +491,13 @@ static void test_out_of_memory(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_read),	      cmocka_unit_test(test_round_trip),
-	cmocka_unit_test(test_secure_boot),   cmocka_unit_test(test_hcrtm),
-	cmocka_unit_test(test_unknown_keys),  cmocka_unit_test(test_missing),
-	cmocka_unit_test(test_pcr5_unknown),  cmocka_unit_test(test_bad_values),
-	cmocka_unit_test(test_digest_forms),  cmocka_unit_test(test_limits),
-	cmocka_unit_test(test_cut),	      cmocka_unit_test(test_json),
-	cmocka_unit_test(test_out_of_memory),
+	cmocka_unit_test(test_read),	     cmocka_unit_test(test_round_trip),
+	cmocka_unit_test(test_one_accepted), cmocka_unit_test(test_secure_boot),
+	cmocka_unit_test(test_hcrtm),	     cmocka_unit_test(test_unknown_keys),
+	cmocka_unit_test(test_missing),	     cmocka_unit_test(test_pcr5_unknown),
+	cmocka_unit_test(test_bad_values),   cmocka_unit_test(test_digest_forms),
+	cmocka_unit_test(test_limits),	     cmocka_unit_test(test_cut),
+	cmocka_unit_test(test_json),	     cmocka_unit_test(test_out_of_memory),
 };
 
 UNIT_MAIN(tests)
