@@ -91,7 +91,9 @@ static int parse_optional(struct assay_cur in, uint64_t offset, size_t size, str
 	const bool plus = magic == 0x20b;
 	const unsigned fixed = plus ? 112 : 96;
 
-	assay_cur_skip(&in, 56 - 2);
+	assay_cur_skip(&in, 44 - 2);
+	pe->major_image_version = assay_cur_le16(&in);
+	assay_cur_skip(&in, 56 - 46);
 	pe->size_of_image = assay_cur_le32(&in);
 	pe->size_of_headers = assay_cur_le32(&in);
 	pe->checksum = assay_cur_le32(&in);

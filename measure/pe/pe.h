@@ -26,6 +26,7 @@ struct assay_pe {
 	bool plus;	       /* PE32+ */
 	uint16_t machine;
 	uint16_t subsystem;
+	uint16_t major_image_version;
 	uint32_t timestamp;
 	uint32_t size_of_image;
 	uint32_t size_of_headers;
@@ -119,6 +120,9 @@ struct assay_pe_certs {
 int assay_pe_certs_read(const struct assay_pe *pe, struct assay_pe_certs *ret,
 			struct assay_err *err) ASSAY_MUST;
 void assay_pe_certs_clear(struct assay_pe_certs *certs);
+
+/* The bank in which firmware takes the image's digest for this signature; false: it passes over the signature. */
+bool assay_pe_cert_bank(const struct assay_pe_cert *cert, enum assay_bank *ret);
 
 /*
  * Would UEFI firmware accept this signature with this one trusted DER certificate in db, for an

@@ -25,7 +25,7 @@
  * the first digestAlgorithms OID, provided that the outer SEQUENCE's length takes two bytes. A
  * signature that is encoded otherwise is not accepted.
  */
-static bool edk2_image_bank(const struct assay_pe_cert *cert, enum assay_bank *ret)
+bool assay_pe_cert_bank(const struct assay_pe_cert *cert, enum assay_bank *ret)
 {
 	static const struct {
 		enum assay_bank bank;
@@ -38,6 +38,8 @@ static bool edk2_image_bank(const struct assay_pe_cert *cert, enum assay_bank *r
 		{ ASSAY_SHA512, 9, { 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03 } },
 	};
 
+	if (cert->type != WIN_CERT_TYPE_PKCS_SIGNED_DATA)
+		return false;
 	for (size_t i = 0; i < sizeof(algs) / sizeof(*algs); i++) {
 		if (cert->size < 32U + algs[i].len)
 			return false;
@@ -120,7 +122,7 @@ int assay_pe_cert_verify(const struct assay_pe_cert *cert, const struct assay_di
 				  "trusted certificate of %zu bytes, limit %u", trusted_len,
 				  ASSAY_PE_MAX_CERT_TABLE);
 	p7 = assay_pkcs7_parse(cert->data, cert->size);
-	if (!p7 || !edk2_image_bank(cert, &bank) || !assay_pkcs7_spc(p7, &spc) ||
+	if (!p7 || !assay_pe_cert_bank(cert, &bank) || !assay_pkcs7_spc(p7, &spc) ||
 	    !signed_content(&spc, &content, &len)) {
 		PKCS7_free(p7);
 		*ret = false;
