@@ -23,6 +23,23 @@ struct check {
 	struct assay_sigdb db, dbx;
 };
 
+/* IsDataMeasured(): also by what the platform started, an option ROM's driver for one. */
+static bool is_measured(const struct assay_chain *c, const struct assay_digests *d)
+{
+	for (size_t i = 0; i < c->p->n; i++) {
+		const struct assay_pred_event *ev = &c->p->events[i];
+		bool same = ev->pcr == 7 && ev->type == EV_EFI_VARIABLE_AUTHORITY && ev->n_values == 1;
+
+		for (int b = 0; same && b < ASSAY_N_BANKS; b++)
+			if (c->banks & ASSAY_BANK_BIT(b))
+				same = memcmp(ev->values[0].d[b], d->d[b],
+					      assay_bank_size((enum assay_bank)b)) == 0;
+		if (same)
+			return true;
+	}
+	return false;
+}
+
 /* PCR 7: the variable's GUID and name with the one EFI_SIGNATURE_DATA, unless it is there already. */
 static int vouch(struct check *k, const struct assay_sig *sig, struct assay_err *err)
 {
@@ -36,14 +53,8 @@ static int vouch(struct check *k, const struct assay_sig *sig, struct assay_err 
 				       err) < 0 ||
 	    assay_digest_mem(c->banks, data, len, &d, err) < 0)
 		return -1;
-	for (size_t i = 0; i < c->p->n; i++) {
-		const struct assay_pred_event *ev = &c->p->events[i];
-
-		if (ev->pcr == 7 && ev->type == EV_EFI_VARIABLE_AUTHORITY &&
-		    memcmp(ev->values[0].d[ASSAY_SHA256], d.d[ASSAY_SHA256],
-			   assay_bank_size(ASSAY_SHA256)) == 0)
-			return 0;
-	}
+	if (is_measured(c, &d))
+		return 0;
 	if (sig->kind == ASSAY_SIG_X509)
 		who = assay_cert_name(sig->data, sig->len);
 	return assay_prediction_add(
@@ -54,35 +65,21 @@ static int vouch(struct check *k, const struct assay_sig *sig, struct assay_err 
 		err);
 }
 
-static bool hash_kind(enum assay_sig_kind kind, enum assay_bank *ret)
-{
-	switch (kind) {
-	case ASSAY_SIG_SHA1:
-		*ret = ASSAY_SHA1;
-		return true;
-	case ASSAY_SIG_SHA256:
-		*ret = ASSAY_SHA256;
-		return true;
-	case ASSAY_SIG_SHA384:
-		*ret = ASSAY_SHA384;
-		return true;
-	case ASSAY_SIG_SHA512:
-		*ret = ASSAY_SHA512;
-		return true;
-	default:
-		return false;
-	}
-}
+static const enum assay_sig_kind hash_kinds[ASSAY_N_BANKS] = {
+	[ASSAY_SHA1] = ASSAY_SIG_SHA1,
+	[ASSAY_SHA256] = ASSAY_SIG_SHA256,
+	[ASSAY_SHA384] = ASSAY_SIG_SHA384,
+	[ASSAY_SHA512] = ASSAY_SIG_SHA512,
+};
 
-static const struct assay_sig *find_hash(const struct check *k, const struct assay_sigdb *db)
+/* IsSignatureFoundInDatabase(): the first entry with the program's digest of this kind. */
+static const struct assay_sig *find_hash(const struct check *k, const struct assay_sigdb *db,
+					 enum assay_bank bank)
 {
-	for (size_t i = 0; i < db->n; i++) {
-		enum assay_bank bank;
-
-		if (hash_kind(db->sigs[i].kind, &bank) && db->sigs[i].len == assay_bank_size(bank) &&
+	for (size_t i = 0; i < db->n; i++)
+		if (db->sigs[i].kind == hash_kinds[bank] && db->sigs[i].len == assay_bank_size(bank) &&
 		    memcmp(db->sigs[i].data, k->digest.d[bank], db->sigs[i].len) == 0)
 			return &db->sigs[i];
-	}
 	return NULL;
 }
 
@@ -114,12 +111,70 @@ static int refuse(const struct check *k, const char *why, struct assay_err *err)
 			  "%s: Secure Boot is on and the firmware will not start it: %s", k->path, why);
 }
 
-static int check_dbx(const struct check *k, const struct assay_pe_certs *certs, struct assay_err *err)
+/* Not signed: each hash is looked up, the longest first, and each one in db is measured. */
+static int check_unsigned(struct check *k, struct assay_err *err)
+{
+	bool found = false;
+
+	/* EDK2 can be built without SHA-1 (DISABLE_SHA1_DEPRECATED_INTERFACES), which nobody can see. */
+	if (find_hash(k, &k->db, ASSAY_SHA1) || find_hash(k, &k->dbx, ASSAY_SHA1))
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "%s: its SHA-1 hash is in db or dbx, and whether the firmware heeds that "
+				  "is not known",
+				  k->path);
+	for (int b = ASSAY_N_BANKS - 1; b >= 0; b--) {
+		const struct assay_sig *sig;
+
+		if (find_hash(k, &k->dbx, (enum assay_bank)b))
+			return refuse(k, "its hash is in dbx", err);
+		sig = find_hash(k, &k->db, (enum assay_bank)b);
+		if (sig && vouch(k, sig, err) < 0)
+			return -1;
+		found |= sig != NULL;
+	}
+	return found ? 0 : refuse(k, "it is not signed, and its hash is not in db", err);
+}
+
+enum { WIN_CERT_TYPE_EFI_GUID = 0x0ef1 };
+
+/* One signature of several: dbx first; then db, unless an earlier one vouched for the program. */
+static int check_signature(struct check *k, const struct assay_pe_cert *cert, bool *vouched,
+			   struct assay_err *err)
 {
 	const struct assay_sig *sig;
+	enum assay_bank bank;
 
-	if (find_hash(k, &k->dbx))
+	if (cert->type == WIN_CERT_TYPE_EFI_GUID)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, cert->offset,
+				  "%s: a signature of type 0x%04x (EFI GUID)", k->path, cert->type);
+	if (find_cert(k, &k->dbx, cert, &sig, err) < 0)
+		return -1;
+	if (sig)
+		return refuse(k, "a certificate of its signature is in dbx", err);
+	if (!assay_pe_cert_bank(cert, &bank))
+		return 0;
+	if (!*vouched) {
+		if (find_cert(k, &k->db, cert, &sig, err) < 0 || (sig && vouch(k, sig, err) < 0))
+			return -1;
+		*vouched = sig != NULL;
+	}
+	if (find_hash(k, &k->dbx, bank))
 		return refuse(k, "its hash is in dbx", err);
+	if (!*vouched) {
+		sig = find_hash(k, &k->db, bank);
+		if (sig && vouch(k, sig, err) < 0)
+			return -1;
+		*vouched = sig != NULL;
+	}
+	return 0;
+}
+
+static int check_signatures(struct check *k, struct assay_err *err)
+{
+	struct assay_pe_certs certs = { 0 };
+	bool vouched = false;
+	int rc = 0;
+
 	for (size_t i = 0; i < k->dbx.n; i++) {
 		enum assay_sig_kind kind = k->dbx.sigs[i].kind;
 
@@ -130,41 +185,13 @@ static int check_dbx(const struct check *k, const struct assay_pe_certs *certs, 
 					  "is not judged yet",
 					  k->c->platform->name);
 	}
-	for (size_t i = 0; i < certs->n; i++) {
-		if (find_cert(k, &k->dbx, &certs->c[i], &sig, err) < 0)
-			return -1;
-		if (sig)
-			return refuse(k, "a certificate of its signature is in dbx", err);
-	}
-	return 0;
-}
-
-static int check_signatures(struct check *k, struct assay_err *err)
-{
-	struct assay_pe_certs certs = { 0 };
-	const struct assay_sig *sig = NULL;
-	int rc = -1;
-
 	if (assay_pe_certs_read(k->pe, &certs, err) < 0)
 		return assay_wrap(err, "%s", k->path);
-	if (check_dbx(k, &certs, err) < 0)
-		goto out;
-	for (size_t i = 0; i < certs.n && !sig; i++) {
-		if (find_cert(k, &k->db, &certs.c[i], &sig, err) < 0)
-			goto out;
-		if (!sig)
-			sig = find_hash(k, &k->db);
-	}
-	if (certs.n == 0)
-		sig = find_hash(k, &k->db);
-	if (sig)
-		rc = vouch(k, sig, err);
-	else
-		rc = refuse(k, certs.n ? "none of its signatures chains to a certificate in db" :
-					 "it is not signed, and its hash is not in db",
-			    err);
-out:
+	for (size_t i = 0; rc == 0 && i < certs.n; i++)
+		rc = check_signature(k, &certs.c[i], &vouched, err);
 	assay_pe_certs_clear(&certs);
+	if (rc == 0 && !vouched)
+		return refuse(k, "none of its signatures chains to a certificate in db", err);
 	return rc;
 }
 
@@ -196,14 +223,14 @@ static int authority(struct assay_chain *c, const struct assay_pe *pe, const cha
 		assay_wrap(err, "%s", path);
 		goto out;
 	}
-	rc = check_signatures(&k, err);
+	rc = pe->cert_size == 0 ? check_unsigned(&k, err) : check_signatures(&k, err);
 out:
 	assay_sigdb_free(&k.db);
 	assay_sigdb_free(&k.dbx);
 	return rc;
 }
 
-enum { SUBSYSTEM_EFI_APPLICATION = 10 };
+enum { SUBSYSTEM_EFI_APPLICATION = 10, MACHINE_X64 = 0x8664, MACHINE_AA64 = 0xaa64 };
 
 int assay_chain_load_image(struct assay_chain *c, const struct assay_pe *pe,
 			   const struct assay_digests *digest, const char *path,

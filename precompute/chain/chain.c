@@ -76,8 +76,10 @@ int assay_chain_utf16(const char *text, const char *what, uint8_t **ret, size_t 
 	size_t len;
 
 	if (assay_utf8_to_utf16(text, strlen(text), &u, &len, err) < 0)
-		return assay_wrap(err, "%s: not UTF-8, and boot stages differ in what they make of it",
-				  what);
+		return err->code == ASSAY_E_NOMEM ?
+			       -1 :
+			       assay_wrap(err, "%s: not UTF-8, and boot stages differ in what they make of it",
+					  what);
 	/* systemd's boot stages know the basic plane only and drop the rest (xstrn8_to_16()). */
 	for (size_t i = 0; i + 1 < len; i += 2)
 		if ((u[i + 1] & 0xf8) == 0xd8) {

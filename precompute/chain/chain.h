@@ -55,8 +55,6 @@ int assay_chain_load_image(struct assay_chain *c, const struct assay_pe *pe,
 /* What a boot loader hands to a UKI's stub. */
 struct assay_stub_args {
 	const char *options; /* LoadOptions as UTF-8; NULL: none */
-	size_t profile;
-	const char *path; /* the UKI as the loader starts it, with '/' */
 };
 /* A UKI from LoadImage on: firmware, stub, kernel. */
 int assay_chain_start_uki(struct assay_chain *c, struct assay_efi_file *uki,
@@ -69,6 +67,9 @@ void assay_chain_mangle_252(char *text);
 int assay_chain_kernel(struct assay_chain *c, const char *version, const char *cmdline,
 		       const struct assay_digests *initrd, const char *initrd_source,
 		       const char *cmdline_source, struct assay_err *err) ASSAY_MUST;
+
+/* Refuses kernels that do more than is known here: packed ones, which unpack and load another (EFI zboot). */
+int assay_chain_check_kernel(struct assay_src *kernel, const char *path, struct assay_err *err) ASSAY_MUST;
 
 /* One event: hashes data, takes source and detail over. */
 int assay_chain_measure(struct assay_chain *c, unsigned pcr, uint32_t type, const void *data,

@@ -12,6 +12,23 @@
 
 #include "core/text.h"
 
+int assay_chain_check_kernel(struct assay_src *kernel, const char *path, struct assay_err *err)
+{
+	char magic[4];
+
+	/* Documentation/arch/arm64: "zimg" at offset 4 (drivers/firmware/efi/libstub/zboot-header.S) */
+	if (assay_src_size(kernel) < 8)
+		return 0;
+	if (assay_src_read(kernel, 4, magic, sizeof(magic), err) < 0)
+		return assay_wrap(err, "%s", path);
+	if (memcmp(magic, "zimg", sizeof(magic)) != 0)
+		return 0;
+	return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+			  "%s: a packed kernel (EFI zboot), which loads another: not predicted yet", path);
+}
+
+enum { COMMAND_LINE_SIZE = 2048 }; /* of x86 and arm64 */
+
 int assay_chain_kernel(struct assay_chain *c, const char *version, const char *cmdline,
 		       const struct assay_digests *initrd, const char *initrd_source,
 		       const char *cmdline_source, struct assay_err *err)
@@ -35,6 +52,11 @@ int assay_chain_kernel(struct assay_chain *c, const char *version, const char *c
 		c->no_value[9] = why;
 		return 0;
 	}
+	/* The stub measures all of it, and then cuts it; which words are left, nobody is to guess. */
+	if (cmdline && strlen(cmdline) >= COMMAND_LINE_SIZE)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "%s: %zu bytes, and the kernel cuts its command line at %d", cmdline_source,
+				  strlen(cmdline), COMMAND_LINE_SIZE - 1);
 	if (cmdline) {
 		if (assay_chain_utf16(cmdline, cmdline_source, &u, &len, err) < 0)
 			return -1;

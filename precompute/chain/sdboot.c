@@ -141,7 +141,7 @@ static int add_entry(struct loader *l, struct assay_boot_entry *entry, struct as
 	return 0;
 }
 
-static int text_section(const struct assay_efi_file *file, const struct assay_uki_view *view,
+static int text_section(const struct loader *l, const struct assay_efi_file *file, const struct assay_uki_view *view,
 			enum assay_uki_section which, uint8_t **ret, size_t *ret_len,
 			struct assay_err *err)
 {
@@ -149,6 +149,12 @@ static int text_section(const struct assay_efi_file *file, const struct assay_uk
 	*ret_len = 0;
 	if (!view->s[which])
 		return 0;
+	/* 252 reads on into whatever follows in the file. */
+	if (l->rules == ASSAY_SDBOOT_252 &&
+	    assay_pe_section_size(view->s[which]) > assay_pe_section_file_size(view->s[which]))
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "%s: %s is larger than what the file holds of it", file->path,
+				  assay_uki_section_name(which));
 	if (assay_pe_section_read(file->pe, view->s[which], ASSAY_UKI_TEXT_MAX, ret, ret_len, err) < 0)
 		return assay_wrap(err, "%s: %s", file->path, assay_uki_section_name(which));
 	return 0;
@@ -165,8 +171,8 @@ static int add_uki_profile(struct loader *l, const char *name, const struct assa
 
 	if (assay_uki_view(file->pe, profile, &view, err) < 0)
 		return assay_wrap(err, "%s", file->path);
-	if (text_section(file, &view, ASSAY_UKI_OSREL, &osrel, &osrel_len, err) < 0 ||
-	    text_section(file, &view, ASSAY_UKI_PROFILE, &prof, &prof_len, err) < 0)
+	if (text_section(l, file, &view, ASSAY_UKI_OSREL, &osrel, &osrel_len, err) < 0 ||
+	    text_section(l, file, &view, ASSAY_UKI_PROFILE, &prof, &prof_len, err) < 0)
 		return -1;
 	if (assay_boot_entry_uki(l->rules, name, osrel, osrel_len, (unsigned)profile, prof, prof_len,
 				 &entry, NULL, err) < 0)
@@ -194,7 +200,6 @@ static int add_uki(struct loader *l, const char *name, struct assay_err *err)
 	return 0;
 }
 
-/* "\EFI\BOOT\BOOTX64.EFI" */
 static int add_type1(struct loader *l, const char *name, struct assay_err *err)
 {
 	ASSAY_AUTO_FREE char *path = assay_asprintf("/loader/entries/%s", name);
@@ -243,7 +248,7 @@ static int add_folder(struct loader *l, const char *folder, const char *suffix,
 static int start_uki(struct loader *l, const struct assay_boot_entry *entry,
 		     struct assay_efi_file *file, struct assay_err *err)
 {
-	struct assay_stub_args args = { .path = file->path, .profile = entry->profile };
+	struct assay_stub_args args = { .options = NULL };
 	ASSAY_AUTO_FREE char *options = NULL;
 	ASSAY_AUTO_FREE char *source = assay_efi_path(l->boot->path, "(systemd-boot: LoadOptions)");
 
@@ -258,7 +263,7 @@ static int start_uki(struct loader *l, const struct assay_boot_entry *entry,
 
 		if (assay_uki_view(file->pe, 0, &view, err) < 0)
 			return assay_wrap(err, "%s", file->path);
-		if (text_section(file, &view, ASSAY_UKI_CMDLINE, &text, &len, err) < 0)
+		if (text_section(l, file, &view, ASSAY_UKI_CMDLINE, &text, &len, err) < 0)
 			return -1;
 		if (text && len > 0) {
 			options = assay_strdup((const char *)text);
@@ -275,8 +280,14 @@ static int start_uki(struct loader *l, const struct assay_boot_entry *entry,
 		return assay_fail_mem(err);
 	if (options && assay_chain_load_options(l->c, options, assay_steal(&source), err) < 0)
 		return -1;
-	args.options = entry->profile > 0 ? NULL : options;
+	args.options = options;
 	return assay_chain_start_uki(l->c, file, &args, err);
+}
+
+/* Those of an `efi` entry are not heeded (initrd_prepare()). */
+static size_t n_initrds(const struct assay_boot_entry *entry)
+{
+	return entry->kind == ASSAY_ENTRY_LINUX ? entry->n_initrds : 0;
 }
 
 /* The initrds of a Type 1 entry as the boot loader joins them. */
@@ -305,11 +316,12 @@ static int join_initrds(struct loader *l, const struct assay_boot_entry *entry,
 			continue;
 		if (last) {
 			/* 257 itself padded the last one too; 257.1 on does not. */
-			if (strncmp(l->boot->info.version, "257.", 4) != 0) {
+			const char *version = l->boot->info.version;
+			if (!version || strncmp(version, "257.", 4) != 0) {
 				assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
 					   "entry %s: whether systemd-boot %s pads an initrd whose length is "
 					   "no multiple of 4 is not known",
-					   entry->id, l->boot->info.version);
+					   entry->id, version ? version : "of unknown version");
 				goto out;
 			}
 			continue;
@@ -331,10 +343,10 @@ static char *type1_options(const struct assay_boot_entry *entry)
 {
 	struct assay_str s = { 0 };
 
-	for (size_t i = 0; i < entry->n_initrds; i++)
+	for (size_t i = 0; i < n_initrds(entry); i++)
 		assay_str_add(&s, "%sinitrd=%s", i ? " " : "", entry->initrds[i]);
 	if (entry->options)
-		assay_str_add(&s, "%s%s", entry->n_initrds ? " " : "", entry->options);
+		assay_str_add(&s, "%s%s", n_initrds(entry) ? " " : "", entry->options);
 	return assay_str_steal(&s);
 }
 
@@ -350,18 +362,20 @@ static int start_kernel(struct loader *l, const struct assay_boot_entry *entry,
 
 	if (!source || !copy || !from)
 		return assay_fail_mem(err);
+	if (assay_chain_check_kernel(file->src, file->path, err) < 0)
+		return -1;
 	if (assay_authenticode(file->pe, l->c->banks, &d, err) < 0)
 		return assay_wrap(err, "%s", file->path);
 	if (assay_chain_load_image(l->c, file->pe, &d, file->path, err) < 0)
 		return -1;
-	if (entry->n_initrds || entry->options) {
+	if (n_initrds(entry) || entry->options) {
 		options = type1_options(entry);
 		if (!options)
 			return assay_fail_mem(err);
 		if (assay_chain_load_options(l->c, options, assay_steal(&copy), err) < 0)
 			return -1;
 	}
-	if (entry->n_initrds) {
+	if (n_initrds(entry)) {
 		if (join_initrds(l, entry, &initrd, err) < 0 ||
 		    assay_hash_src(initrd, l->c->banks, &digest, err) < 0)
 			return -1;
@@ -383,7 +397,7 @@ static int start(struct loader *l, const struct assay_boot_entry *entry, struct 
 	    assay_image_efi(l->c->image, path, &file, err) < 0)
 		return assay_wrap(err, "entry %s", entry->id);
 	if (file->info.kind == ASSAY_EFI_UKI) {
-		if (entry->n_initrds)
+		if (n_initrds(entry))
 			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
 					  "entry %s: initrds beside a UKI are not predicted", entry->id);
 		return start_uki(l, entry, file, err);

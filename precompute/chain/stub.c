@@ -21,6 +21,7 @@ static const struct assay_stub_rules rows[] = {
 			    BIT(DTB) | BIT(PCRPKEY),
 		.wrapped = { { ASSAY_UKI_PCRSIG, "tpm2-pcr-signature.json" },
 			     { ASSAY_UKI_PCRPKEY, "tpm2-pcr-public-key.pem" } },
+		.prefix_names = true,
 		.load_image = true,
 	},
 	{
@@ -77,6 +78,20 @@ bool assay_stub_has(const struct assay_stub *s, enum assay_uki_section which)
 	return s->view.s[which] && s->view.s[which]->virtual_size > 0;
 }
 
+/* locate_sections() of 252 would take such a section for the one whose name its own begins with. */
+static int check_prefix(const struct assay_stub *s, const char *name, struct assay_err *err)
+{
+	const struct assay_pe *pe = s->uki->pe;
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < pe->n_sections; i++)
+		if (strncmp(pe->sections[i].name, name, n) == 0 && pe->sections[i].name[n])
+			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+					  "%s: section %s, which systemd-stub %u takes for %s", s->uki->path,
+					  pe->sections[i].name, s->rules->major, name);
+	return 0;
+}
+
 /* Names that no assumption covers: the boot secret of 259 and later, more than one device tree, firmware. */
 static int check_view(const struct assay_stub *s, struct assay_err *err)
 {
@@ -95,6 +110,10 @@ static int check_view(const struct assay_stub *s, struct assay_err *err)
 
 		for (size_t w = 0; w < 4 && s->rules->wrapped[w].name; w++)
 			known |= s->rules->wrapped[w].section == (enum assay_uki_section)i;
+		if (known && s->rules->prefix_names && check_prefix(s, assay_uki_section_name(
+									      (enum assay_uki_section)i),
+								    err) < 0)
+			return -1;
 		/* 252 starts multi-profile images without knowing it: harmless, but nobody has looked. */
 		if (i == ASSAY_UKI_PROFILE && s->view.s[i] && !known)
 			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
@@ -175,10 +194,9 @@ void assay_chain_mangle_252(char *text)
 static int settle_cmdline(struct assay_stub *s, struct assay_err *err)
 {
 	bool own = s->view.s[ASSAY_UKI_CMDLINE] && s->view.s[ASSAY_UKI_CMDLINE]->virtual_size > 0;
-	const char *options = s->args->options;
 
-	if (options && *options && (unsigned char)*options > 0x1f && !(s->c->secure_boot && own)) {
-		s->cmdline = assay_strdup(options);
+	if (s->options && !(s->c->secure_boot && own)) {
+		s->cmdline = assay_strdup(s->options);
 		if (!s->cmdline)
 			return assay_fail_mem(err);
 		mangle(s->rules, s->cmdline);
@@ -207,15 +225,40 @@ static int settle_cmdline(struct assay_stub *s, struct assay_err *err)
 	return 0;
 }
 
+enum { SUBSYSTEM_EFI_APPLICATION = 10 };
+
+/* Only what the stub gives to LoadImage, and the firmware measures as an application, is predicted. */
+static int check_kernel(const struct assay_stub *s, struct assay_src *kernel, struct assay_err *err)
+{
+	ASSAY_AUTO_FREE char *path = assay_efi_path(s->uki->path, ".linux");
+	ASSAY_AUTO(assay_pe) *pe = NULL;
+
+	if (!path)
+		return assay_fail_mem(err);
+	if (assay_pe_open(kernel, &pe, err) < 0)
+		return assay_wrap(err, "%s", path);
+	if (pe->subsystem != SUBSYSTEM_EFI_APPLICATION || pe->machine != s->uki->pe->machine)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "%s: subsystem %u, machine 0x%04x: not a kernel that this stub loads", path,
+				  pe->subsystem, pe->machine);
+	/* pe_kernel_info(): older ones (before 5.8) are started by the EFI handover protocol instead. */
+	if (pe->major_image_version < 1)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "%s: image version %u: a kernel too old to be given its initrd by LoadFile2",
+				  path, pe->major_image_version);
+	return assay_chain_check_kernel(kernel, path, err);
+}
+
 /* The version of the kernel inside, from its boot header or else from .uname. */
 static int kernel_version(struct assay_stub *s, char **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_src) *kernel = NULL;
-	const struct assay_pe_section *linux_section = s->view.s[ASSAY_UKI_LINUX];
 
-	if (assay_src_slice(s->uki->src, linux_section->raw_offset,
-			    assay_pe_section_file_size(linux_section), &kernel, err) < 0 ||
-	    assay_linux_version(kernel, ret, err) < 0)
+	if (assay_uki_kernel(s->uki->pe, s->view.s[ASSAY_UKI_LINUX], &kernel, err) < 0)
+		return assay_wrap(err, "%s", s->uki->path);
+	if (check_kernel(s, kernel, err) < 0)
+		return -1;
+	if (assay_linux_version(kernel, ret, err) < 0)
 		return assay_wrap(err, "%s: .linux", s->uki->path);
 	if (*ret || !s->view.s[ASSAY_UKI_UNAME])
 		return 0;
@@ -241,8 +284,8 @@ static int run(struct assay_stub *s, struct assay_uki_hashes *h, struct assay_er
 		return assay_wrap(err, "%s", s->uki->path);
 	if (assay_chain_load_image(c, s->uki->pe, &h->authenticode, s->uki->path, err) < 0)
 		return -1;
-	if (s->args->profile > 0) {
-		ASSAY_AUTO_FREE char *text = assay_asprintf("%zu", s->args->profile);
+	if (s->profile > 0) {
+		ASSAY_AUTO_FREE char *text = assay_asprintf("%zu", s->profile);
 		ASSAY_AUTO_FREE uint8_t *u = NULL;
 		size_t len;
 
@@ -272,10 +315,31 @@ static int run(struct assay_stub *s, struct assay_uki_hashes *h, struct assay_er
 	return assay_stub_hand_over(s, h, version, err);
 }
 
+/*
+ * process_arguments(): options whose first character is no printable one are not heeded; 257 takes a profile's number
+ * ("@1", and one blank) off their front.
+ */
+static void take_options(struct assay_stub *s, const char *options)
+{
+	const char *end;
+	uint64_t number;
+
+	if (!options || (unsigned char)*options <= 0x1f)
+		return;
+	s->options = options;
+	if (!s->rules->profiles || *options != '@')
+		return;
+	end = options + 1;
+	if (!assay_stub_number(&end, &number) || number > UINT32_MAX || (*end && *end != ' '))
+		return;
+	s->profile = (size_t)number;
+	s->options = *end ? end + 1 : end;
+}
+
 int assay_chain_start_uki(struct assay_chain *c, struct assay_efi_file *uki,
 			  const struct assay_stub_args *args, struct assay_err *err)
 {
-	struct assay_stub s = { .c = c, .uki = uki, .args = args };
+	struct assay_stub s = { .c = c, .uki = uki };
 	ASSAY_AUTO_FREE struct assay_uki_hashes *h = calloc(1, sizeof(*h));
 	int rc;
 
@@ -283,11 +347,8 @@ int assay_chain_start_uki(struct assay_chain *c, struct assay_efi_file *uki,
 		return assay_fail_mem(err);
 	if (find_rules(c, uki, &s.rules, err) < 0)
 		return -1;
-	if (args->profile > 0 && !s.rules->profiles)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-				  "%s: profile %zu asked of systemd-stub %u, which knows none", uki->path,
-				  args->profile, s.rules->major);
-	if (assay_uki_view(uki->pe, args->profile, &s.view, err) < 0)
+	take_options(&s, args->options);
+	if (assay_uki_view(uki->pe, s.profile, &s.view, err) < 0)
 		return assay_wrap(err, "%s", uki->path);
 	if (check_view(&s, err) < 0)
 		return -1;
@@ -308,7 +369,7 @@ int assay_chain_uki(struct assay_chain *c, struct assay_efi_file *boot, struct a
 {
 	/* Firmware starts it by its file path, with no options: profile 0 (the removable media path has
 	 * none; a Boot#### entry with options is not what the firmware's rule finds). */
-	const struct assay_stub_args args = { .path = boot->path };
+	const struct assay_stub_args args = { .options = NULL };
 
 	return assay_chain_start_uki(c, boot, &args, err);
 }

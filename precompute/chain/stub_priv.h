@@ -20,6 +20,7 @@ struct assay_stub_rules {
 	bool confext;	   /* *.confext.raw goes to .extra/confext, and not to .extra/sysext */
 	bool addons;	   /* loads *.addon.efi */
 	bool trims_front;  /* leading blanks of a command line are dropped, DEL is a blank */
+	bool prefix_names; /* takes ".linuxes" for ".linux": compares no more bytes than its own name has */
 	bool plain_counts; /* the drop-in folder's name leaves the boot counter out */
 	/* The inner kernel goes through LoadImage, which measures it, unless Secure Boot is on: the stub then
 	 * hooks the security protocol, and with it the measurement. */
@@ -31,7 +32,8 @@ struct assay_stub {
 	struct assay_chain *c;
 	const struct assay_stub_rules *rules;
 	struct assay_efi_file *uki;
-	const struct assay_stub_args *args;
+	const char *options; /* LoadOptions that the stub heeds, without "@N"; NULL: none */
+	size_t profile;
 	struct assay_uki_view view;
 	char *extra_dir;
 	char *cmdline;		 /* as handed to the kernel; NULL: none */
@@ -53,7 +55,9 @@ bool assay_stub_has(const struct assay_stub *s, enum assay_uki_section which);
 int assay_stub_section(const struct assay_stub *s, enum assay_uki_section which, uint8_t **ret,
 		       size_t *ret_len, struct assay_err *err) ASSAY_MUST;
 
-/* "NAME+3-1.efi" without its boot counter; fresh memory. */
+/* parse_number16(): a decimal number that fits, moving *p past it. */
+bool assay_stub_number(const char **p, uint64_t *ret);
+/* "/EFI/Linux/NAME+3-1.efi" without its boot counter; fresh memory. */
 char *assay_stub_plain_name(const char *path);
 /* stub_sidecar.c: files beside the UKI into s->sidecars and s->packs, and their events. */
 int assay_stub_sidecars(struct assay_stub *s, struct assay_err *err) ASSAY_MUST;

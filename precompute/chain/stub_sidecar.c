@@ -6,26 +6,48 @@
 #include <string.h>
 
 #include "core/limits.h"
+#include "core/num.h"
 #include "precompute/cpio.h"
 
-/* "NAME+3-1.efi" without its boot counter, as remove_boot_count() of 257 makes it. */
+bool assay_stub_number(const char **p, uint64_t *ret)
+{
+	const char *end = *p;
+	uint64_t n = 0;
+
+	for (; *end >= '0' && *end <= '9'; end++)
+		if (assay_mul_overflows(n, 10, &n) ||
+		    assay_add_overflows(n, (uint64_t)(*end - '0'), &n))
+			return false;
+	if (end == *p)
+		return false;
+	*p = end;
+	*ret = n;
+	return true;
+}
+
+/*
+ * remove_boot_count() of 257: from the first '+' of the whole path on, folders included, when a counter
+ * follows that ends the path or stands before a dot.
+ */
 char *assay_stub_plain_name(const char *path)
 {
 	char *copy = assay_strdup(path);
-	char *plus = copy ? strrchr(copy, '+') : NULL;
-	char *end;
+	char *plus = copy ? strchr(copy, '+') : NULL;
+	const char *end;
+	uint64_t number;
 
-	if (!plus || strchr(plus, '/'))
+	if (!plus)
 		return copy;
 	end = plus + 1;
-	if (*end < '0' || *end > '9')
+	if (!assay_stub_number(&end, &number))
 		return copy;
-	end += strspn(end, "0123456789");
-	if (*end == '-' && end[1] >= '0' && end[1] <= '9')
-		end += 1 + strspn(end + 1, "0123456789");
-	if (*end != '.')
-		return copy;
-	memmove(plus, end, strlen(end) + 1);
+	if (*end == '-') {
+		end++;
+		if (!assay_stub_number(&end, &number))
+			return copy;
+	}
+	if (*end == '\0' || *end == '.')
+		memmove(plus, end, strlen(end) + 1);
 	return copy;
 }
 
