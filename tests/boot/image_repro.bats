@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Two builds of the base image are the same file, though made with another umask and time zone.
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.."
+	command -v mmdebstrap > /dev/null || skip "mmdebstrap is missing"
+	[ "$(id -u)" -eq 0 ] || command -v sudo > /dev/null || skip "neither root nor sudo"
+}
+
+@test "two builds of the base image are equal" {
+	run scripts/build-image.sh --check-reproducible
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "${lines[-1]}" == "two builds are equal: sha256 "* ]]
+}
+
+@test "the digest of what decides the image follows a changed byte, mode and link" {
+	copy=$BATS_TEST_TMPDIR/copy
+	mkdir -p "$copy"
+	cp -a --parents mkosi.conf image scripts "$copy"
+	before=$(scripts/build-image.sh --inputs)
+	[ "$("$copy/scripts/build-image.sh" --inputs)" = "$before" ]
+	echo >> "$copy/image/root/usr/lib/assay/report"
+	after=$("$copy/scripts/build-image.sh" --inputs)
+	[ "$after" != "$before" ]
+	chmod a-x "$copy/image/root/usr/lib/assay/report"
+	[ "$("$copy/scripts/build-image.sh" --inputs)" != "$after" ]
+	after=$("$copy/scripts/build-image.sh" --inputs)
+	ln -sfn /dev/zero "$copy/image/root/etc/systemd/system/systemd-pcrphase.service"
+	[ "$("$copy/scripts/build-image.sh" --inputs)" != "$after" ]
+}
+
+@test "sources of another suite come from what apt uses, and from nowhere else" {
+	cat > "$BATS_TEST_TMPDIR/one-line.list" << 'END'
+# deb http://not.example/debian bookworm main
+deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example/debian bookworm main contrib
+deb http://mirror.example/debian bookworm-updates main
+deb http://mirror.example/debian-security bookworm-security main # with a remark
+deb http://mirror.example/debian bookworm-backports main
+deb-src http://mirror.example/debian bookworm main
+END
+	ASSAY_APT_SOURCES=$BATS_TEST_TMPDIR/one-line.list run scripts/debian_sources.py trixie
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c ^Types: <<< "$output")" -eq 3 ]
+	grep -q '^Suites: trixie-security$' <<< "$output"
+	! grep -qE 'bookworm|not.example|backports|deb-src|contrib' <<< "$output"
+
+	cat > "$BATS_TEST_TMPDIR/stanzas.sources" << 'END'
+Types: deb deb-src
+URIs: https://mirror.example/debian/
+Suites: trixie trixie-updates
+Components: main
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ AAAA
+ -----END PGP PUBLIC KEY BLOCK-----
+
+Enabled: no
+Types: deb
+URIs: https://off.example/debian
+Suites: trixie
+Components: main
+END
+	ASSAY_APT_SOURCES=$BATS_TEST_TMPDIR/stanzas.sources run scripts/debian_sources.py --main-only bookworm
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c ^Types: <<< "$output")" -eq 1 ]
+	grep -q '^ -----BEGIN PGP PUBLIC KEY BLOCK-----$' <<< "$output"
+	! grep -q off.example <<< "$output"
+
+	echo "deb http://apt.example/vendor bookworm stable" > "$BATS_TEST_TMPDIR/vendor.list"
+	ASSAY_APT_SOURCES=$BATS_TEST_TMPDIR/vendor.list run scripts/debian_sources.py trixie
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no source of the Debian archive"* ]]
+}
+
+@test "deps.sh has nothing to do, and says so quickly" {
+	dpkg-query -W gcc make > /dev/null || skip "gcc and make are not installed as packages"
+	scripts/deps.sh build
+	run scripts/deps.sh no-such-group
+	[ "$status" -eq 2 ]
+}
