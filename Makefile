@@ -6,6 +6,8 @@
 
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
+# Debian keeps sfdisk and mkfs.vfat where a user's PATH does not go.
+export PATH := $(PATH):/usr/sbin:/sbin
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -14,6 +14,9 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
+# Tools that a user needs no root for lie there all the same: sfdisk, sgdisk, mkfs.vfat.
+export PATH=$PATH:/usr/sbin:/sbin
+
 out=${ASSAY_TEST_OUT:-build}
 logs=${ASSAY_TEST_LOGS:-$out/test-logs}
 jobs=${ASSAY_TEST_JOBS:-2}

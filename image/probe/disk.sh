@@ -8,7 +8,7 @@
 # FAT32, as UEFI 13.3 has it for a fixed disk, wants 65525 clusters, hence the size; nearly all of
 # it is a hole.
 set -euo pipefail
-export LC_ALL=C TZ=UTC MTOOLS_SKIP_CHECK=1
+export LC_ALL=C TZ=UTC MTOOLS_SKIP_CHECK=1 PATH=$PATH:/usr/sbin:/sbin
 probe=$1 name=$2 disk=$3
 
 work=$(mktemp -d)
