@@ -6,7 +6,7 @@
 
 setup_file() {
 	bats_require_minimum_version 1.5.0
-	cd "$BATS_TEST_DIRNAME/../.."
+	cd "$BATS_TEST_DIRNAME/../.." || exit
 	export top=$PWD
 	export debs=${ASSAY_BOOT_DEBS:-$PWD/build/debs}
 	local tool
@@ -18,7 +18,7 @@ setup_file() {
 }
 
 setup() {
-	cd "$top"
+	cd "$top" || exit
 	[ -z "$missing" ] || skip "missing:$missing"
 	assay=$PWD/build/assay
 	tmp=$BATS_TEST_TMPDIR
@@ -113,7 +113,7 @@ events_of() {
 	grep -qx 'secure_boot: true' "$tmp/sb.yaml"
 	# db with the key is there, the event by which it vouched for the probe is not.
 	grep -q 'variable db (image security): 1 X.509' "$tmp/sb.yaml"
-	! grep -q EV_EFI_VARIABLE_AUTHORITY "$tmp/sb.yaml"
+	run ! grep -q EV_EFI_VARIABLE_AUTHORITY "$tmp/sb.yaml"
 	run -1 "$assay" platform probe --qemu "$flash" --timeout 60 -o "$tmp/no.yaml"
 	echo "$output"
 	[ ! -e "$tmp/no.yaml" ]
