@@ -172,7 +172,9 @@ boot: ## boot the built image and compare predicted with actual PCRs (exit 3: di
 # Groups of tests: `make check CHECK='unit cli'`; all without.
 CHECK ?= all
 check: ## every test, real boots included
-	+.ci/run $(CHECK)
+	scripts/deps.sh check
+	$(MAKE) WERROR=1 all probe unit-tests fuzz-bins
+	@tests/run.sh $(CHECK)
 
 bench: ## compare speed with the peers; writes build/bench.md
 	scripts/deps.sh bench

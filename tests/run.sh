@@ -209,6 +209,6 @@ cat /dev/null "$totals"/count.* 2> /dev/null | {
 	done
 	# A file whose count is missing was lost by this script: that is a failure too.
 	failed=$((failed + started - files))
-	echo "$passed passed, $failed failed, $skipped skipped"
+	echo "$passed passed, $failed failed, $skipped skipped" | tee "$logs/summary"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
