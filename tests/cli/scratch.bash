@@ -22,8 +22,8 @@ scratch_make() {
 	printf 'console=ttyS0 quiet' > parts/cmdline
 	printf '6.12.0' > parts/uname
 	printf 'no initrd at all, of odd length' > parts/initrd
-	# As much of a kernel as is looked at: the boot header's magic, and where the version is.
-	"$top/tests/fixtures/make-pe.py" parts/linux dirs=5 .text=code put=0x1f1:04 put=0x202:486472530f02 \
+	# As much of a kernel as is looked at: version of the EFI stub, the boot header's magic, version.
+	"$top/tests/fixtures/make-pe.py" parts/linux dirs=5 .text=code put=0xc4:0300 put=0x1f1:04 put=0x202:486472530f02 \
 		put=0x20e:1000 "put=0x210:$(printf '6.12.0-amd64 (debian-kernel@lists.debian.org) #1\0' | od -An -v -tx1 | tr -d ' \n')" ||
 		return 1
 	objcopy --add-section .osrel=parts/osrel --change-section-vma .osrel=0x2000000 \

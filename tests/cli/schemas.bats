@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# docs/schemas/ against what the verbs print with --json, and against broken copies of it, which
+# must not pass. (assay log: log.bats.)
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load scratch
+	local missing
+	missing=$(scratch_missing)
+	python3 -c 'import jsonschema' 2> /dev/null || missing+=" python3-jsonschema"
+	if [ -n "$missing" ]; then
+		export scratch_lacks=${missing//$'\n'/ }
+		return
+	fi
+	export scratch=$BATS_FILE_TMPDIR/scratch
+	(scratch_make "$(realpath "$BATS_TEST_DIRNAME/../..")" "$scratch")
+}
+
+setup() {
+	top=$(realpath "$BATS_TEST_DIRNAME/../..")
+	assay=$top/build/assay
+	[ -z "${scratch_lacks-}" ] || skip "$scratch_lacks is missing"
+	cd "$scratch"
+	tmp=$BATS_TEST_TMPDIR
+}
+
+# check SCHEMA FILE...: each FILE is of the schema, and no broken copy of it is.
+check() {
+	python3 - "$top/docs/schemas/$1.json" "${@:2}" <<- 'EOF'
+	import copy, json, sys
+	from jsonschema import Draft202012Validator
+
+	schema = json.load(open(sys.argv[1]))
+	Draft202012Validator.check_schema(schema)
+	validator = Draft202012Validator(schema)
+
+	def resolve(s):
+	    while "$ref" in s:
+	        s = schema["$defs"][s["$ref"].rsplit("/", 1)[1]]
+	    return s
+
+	def broken(node, s):
+	    """Copies of node, each with one fault that its schema speaks of."""
+	    s = resolve(s)
+	    if isinstance(node, dict):
+	        if s.get("additionalProperties") is False:
+	            yield {**node, "nobody-knows-me": 1}
+	        for key in s.get("required", []):
+	            yield {k: v for k, v in node.items() if k != key}
+	        for key, value in node.items():
+	            sub = s.get("properties", {}).get(key, s.get("additionalProperties"))
+	            if isinstance(sub, dict):
+	                for bad in broken(value, sub):
+	                    yield {**node, key: bad}
+	    elif isinstance(node, list):
+	        yield {"not": "a list"}
+	        for i, value in enumerate(node[:3]):
+	            for bad in broken(value, s.get("items", {})):
+	                yield node[:i] + [bad] + node[i + 1:]
+	    elif isinstance(node, str):
+	        if any(k in s for k in ("pattern", "enum", "const")):
+	            yield node + "!"
+	        yield 1.5
+	    elif isinstance(node, (bool, int)):
+	        yield "1"
+
+	faults = 0
+	for path in sys.argv[2:]:
+	    doc = json.load(open(path))
+	    error = next(validator.iter_errors(doc), None)
+	    if error:
+	        sys.exit(f"{path}: {'/'.join(map(str, error.path))}: {error.message[:300]}")
+	    for bad in broken(doc, schema):
+	        faults += 1
+	        if validator.is_valid(bad):
+	            sys.exit(f"{path}: a broken copy passes: {json.dumps(bad)[:2000]}")
+	print(f"{len(sys.argv) - 2} files, {faults} broken copies refused")
+	if not faults:
+	    sys.exit("nothing was broken")
+	EOF
+}
+
+@test "facts" {
+	"$assay" measure --json disk.img > "$tmp/facts"
+	"$assay" measure --json --bank sha1,sha256,sha384,sha512 disk.img > "$tmp/all"
+	check facts-1 "$tmp/facts" "$tmp/all"
+}
+
+@test "facts: a program is what pe prints, and three texts" {
+	diff <(jq -S '."$defs".program | del(.properties.cmdline, .properties.os_release, .properties.uname)' "$top/docs/schemas/facts-1.json") \
+		<(jq -S '."$defs".program' "$top/docs/schemas/pe-1.json")
+}
+
+@test "programs, of every kind that the corpus has" {
+	"$assay" pe --json --full linux.efi BOOTX64.EFI > "$tmp/real"
+	for f in "$top"/tests/corpus/pe/*; do
+		"$assay" pe --json --full "$f" > "$tmp/pe-${f##*/}" 2> /dev/null || rm "$tmp/pe-${f##*/}"
+	done
+	check pe-1 "$tmp/real" "$tmp"/pe-*
+	[ "$(jq -r '.[].kind' "$tmp"/pe-* | sort -u | wc -l)" -ge 6 ]
+	[ "$(jq -r '.[].signatures[].digest_alg' "$tmp"/pe-* | grep -c sha256)" -ge 1 ]
+}
+
+@test "profiles" {
+	for f in platform.yaml "$top"/golden/platforms/*.yaml; do
+		"$assay" platform show --json "$f" > "$tmp/$(basename "$f")"
+	done
+	check platform-1 "$tmp"/*.yaml
+}
+
+@test "predictions and comparisons" {
+	for f in platform.yaml "$top"/golden/platforms/*.yaml; do
+		"$assay" precompute disk.img --platform "$f" --json > "$tmp/$(basename "$f" .yaml).json"
+	done
+	check prediction-1 "$tmp"/*.json prediction.json
+	# what the profiles above lead to: a value, several, none
+	[ "$(jq -s '[.[].accepted // empty] | length' "$tmp"/*.json)" -ge 1 ]
+	[ "$(jq -s '[.[].pcrs[] | select(.status == "unknown")] | length' "$tmp"/*.json)" -ge 1 ]
+
+	"$assay" compare prediction.json --pcrs pcrs.txt --json > "$tmp/equal"
+	"$assay" compare prediction.json --log machine.log --json > "$tmp/different" || [ $? -eq 3 ]
+	grep sha256 pcrs.txt > "$tmp/few"
+	"$assay" compare prediction.json --pcrs "$tmp/few" --json > "$tmp/half"
+	"$assay" compare "$tmp/azure-trusted-launch.json" --pcrs pcrs.txt --json > "$tmp/azure" || [ $? -eq 3 ]
+	check comparison-1 "$tmp/equal" "$tmp/different" "$tmp/half" "$tmp/azure"
+	[ "$(jq -rs '[.[].cells[].verdict] | unique | length' "$tmp/equal" "$tmp/different" "$tmp/half" "$tmp/azure")" -eq 4 ]
+}
+
+@test "published predictions and facts" {
+	compgen -G "$top/golden/*/prediction.json" > /dev/null || skip "golden/ has no prediction: make golden makes one"
+	check prediction-1 "$top"/golden/*/prediction.json
+	check facts-1 "$top"/golden/*/facts.json
+}
