@@ -245,6 +245,11 @@ int assay_chain_load_image(struct assay_chain *c, const struct assay_pe *pe,
 				  "%s: not an EFI application (subsystem %u), which firmware measures "
 				  "elsewhere",
 				  spelled, pe->subsystem);
+	uint16_t machine = strcmp(c->platform->arch, "aarch64") == 0 ? MACHINE_AA64 : MACHINE_X64;
+	if (pe->machine != machine)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "%s: a program for machine 0x%04x, which a platform of %s does not start",
+				  spelled, pe->machine, c->platform->arch);
 	/* Whose keys are unknown, PCR 7 has no value and nobody can say who vouches. */
 	if (c->secure_boot && !c->platform->unknown[7] && authority(c, pe, spelled, err) < 0)
 		return -1;
