@@ -3,6 +3,7 @@
 #
 # What is held against what: a prediction, the machine, and calculations without assay. Sourced
 # after lib.bash and oracle.bash. Whatever does not match is shown in full.
+# shellcheck disable=SC2154 # what lib.bash sets
 
 assay=${ASSAY:-$boot_top/build/assay}
 
@@ -106,7 +107,7 @@ check_measure() {
 	for s in linux osrel cmdline initrd uname sbat ${row[sections]//[.,]/ }; do
 		[ "$s" = pcrsig ] || args+=("--$s=$dir/$s") # not measured: it signs what is
 	done
-	phases=(--phase=: --phase=$phase)
+	phases=(--phase=: "--phase=$phase")
 	for s in leave-initrd sysinit ready; do
 		phase+=:$s
 		phases+=("--phase=$phase")

@@ -6,10 +6,12 @@
 # by hand; everything it makes lies under build/boot/.
 
 set -o pipefail
+PATH=$PATH:/usr/sbin:/sbin # sfdisk, mkfs.vfat
 
 boot_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 boot_dir=${ASSAY_BOOT_DIR:-$boot_top/build/boot}
 boot_debs=${ASSAY_BOOT_DEBS:-$boot_top/build/debs}
+# shellcheck disable=SC2034 # for those that source this file
 boot_banks=(sha1 sha256 sha384)
 
 # How often a boot is tried again when the guest died before it could report anything: a kernel
@@ -49,7 +51,8 @@ boot_kernel() { # 6.1 | 6.12
 	6.1) f=("$boot_debs"/bookworm/boot/vmlinuz-6.1.*-cloud-amd64) ;;
 	6.12) f=("$boot_debs"/trixie/boot/vmlinuz-6.12.*-cloud-amd64) ;;
 	esac
-	[ -f "${f[0]}" ] && printf '%s\n' "${f[0]}" || boot_die "no kernel $1 in $boot_debs"
+	[ -f "${f[0]}" ] || boot_die "no kernel $1 in $boot_debs" || return 1
+	printf '%s\n' "${f[0]}"
 }
 
 boot_stub_suite() { # 252 | 257
@@ -233,7 +236,7 @@ boot_keys_make() {
 	(
 		cd "$boot_keys" || exit 1
 		for n in PK KEK db db2; do
-			openssl req -new -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj "/CN=assay boot test $n/" \
+			openssl req -new -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj "/CN=assay boot test $n" \
 				-keyout $n.key -out $n.crt 2> /dev/null &&
 				cert-to-efi-sig-list -g $owner $n.crt $n.esl > /dev/null || exit 1
 		done
@@ -289,6 +292,7 @@ boot_machine() {
 	store=$(boot_store "$1" "$5") || return 1
 	# Without cmpxchg16b: QEMU 7.2 leaves its flags in disorder, and an interrupt right behind it (Linux
 	# 6.12 has one in each kmalloc) is a double fault, seen in about one boot of ten.
+	# shellcheck disable=SC2054 # the comma is QEMU's
 	boot_vm=(--vars "$store" --memory $((1024 * $2)) --smp "$2" --tpm "$4" --cpu qemu64,-cx16)
 	if [ "$5" = on ]; then
 		boot_vm+=(--code "$share/OVMF_CODE_4M.secboot.fd" --secure)
@@ -298,6 +302,7 @@ boot_machine() {
 	boot_extra=()
 	[ "$3" = none ] && return 0
 	for rom in "$boot_debs/$suite"/usr/{share,lib/ipxe}/qemu/efi-virtio.rom; do
+		# shellcheck disable=SC2054 # the commas are QEMU's
 		[ ! -e "$rom" ] || boot_extra=(-- -netdev 'user,id=net0,restrict=on'
 			-device "virtio-net-pci,netdev=net0,romfile=$rom")
 	done

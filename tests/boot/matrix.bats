@@ -45,8 +45,8 @@ setup() {
 	check_row fw=12 size=1 nic=virtio tpm=tis chain=sdboot-uki sb=off systemd=257 kernel=6.12 filler=a sidecars=yes
 }
 
-@test "Debian 13 OVMF, 2 GiB and CPU, virtio-net with option ROM, tpm-crb, systemd-boot and a Type 1 entry, Secure Boot off, systemd 257, Linux 6.1" {
-	check_row fw=13 size=2 nic=virtio tpm=crb chain=sdboot-entry sb=off systemd=257 kernel=6.1 filler=ab
+@test "Debian 13 OVMF, 2 GiB and CPU, virtio-net with option ROM, tpm-crb, systemd-boot and a Type 1 entry, Secure Boot off, systemd 257, Linux 6.1, one counted entry among others" {
+	check_row fw=13 size=2 nic=virtio tpm=crb chain=sdboot-entry sb=off systemd=257 kernel=6.1 filler=ab others=yes
 }
 
 @test "Debian 13 OVMF, 1 GiB and CPU, virtio-net with option ROM, tpm-crb, UKI started by firmware, Secure Boot off, systemd 252, Linux 6.12" {
@@ -77,6 +77,6 @@ setup() {
 	check_row fw=13 size=1 nic=none tpm=tis chain=uki sb=on systemd=257 kernel=6.12 sections=.pcrpkey,.pcrsig
 }
 
-@test "Debian 13 OVMF, 1 GiB and CPU, no NIC, tpm-crb, systemd-boot and a UKI, Secure Boot on, systemd 257, Linux 6.12, profile from another disk's log" {
-	check_row fw=13 size=1 nic=none tpm=crb chain=sdboot-uki sb=on systemd=257 kernel=6.12 keys=same learned=yes
+@test "Debian 13 OVMF, 1 GiB and CPU, no NIC, tpm-crb, systemd-boot and a UKI, Secure Boot on, systemd 257, Linux 6.12, one counted entry among others, profile from another disk's log" {
+	check_row fw=13 size=1 nic=none tpm=crb chain=sdboot-uki sb=on systemd=257 kernel=6.12 keys=same others=yes learned=yes
 }

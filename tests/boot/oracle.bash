@@ -4,6 +4,7 @@
 # The PCRs that a row's image decides, calculated once more without assay: pesign for programs,
 # coreutils for the rest, the parts as they were before they went into the disk. Sourced after
 # lib.bash; works on the folder of a row.
+# shellcheck disable=SC2154 # what lib.bash sets
 
 oracle_hash() { # BANK, bytes on stdin -> hex
 	local sum
