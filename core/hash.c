@@ -81,7 +81,7 @@ void assay_hash_set_threads(unsigned n)
 	atomic_store(&threads_wanted, n);
 }
 
-static unsigned threads_allowed(void)
+unsigned assay_hash_threads(void)
 {
 	unsigned n = atomic_load(&threads_wanted);
 
@@ -547,7 +547,7 @@ static int prepare_and_run(struct run *run, const struct assay_hash_job *jobs, s
 	if (make_spans(run, jobs, n, err) < 0 || make_lanes(run, jobs, n, err) < 0)
 		return -1;
 	if (run->work >= SMALL) {
-		threads = threads_allowed();
+		threads = assay_hash_threads();
 		/* One more than lanes: it reads while they hash. */
 		if (threads > run->n_lanes + 1)
 			threads = (unsigned)run->n_lanes + 1;

@@ -41,5 +41,7 @@ int assay_hash_src(struct assay_src *src, unsigned banks, struct assay_digests *
 
 /* How many threads hash (default: the cores this process may use); 1 for everything in the caller's. */
 void assay_hash_set_threads(unsigned n);
+/* How many that are: at least 1. */
+unsigned assay_hash_threads(void);
 
 #endif

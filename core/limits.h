@@ -108,6 +108,12 @@
 /* Entries of all kinds: a menu of some thousand is no menu, and they are sorted by insertion. */
 #define ASSAY_LOADER_MAX_ENTRIES 4096U
 
+/* cryptsetup's bounds on dm-verity's block sizes; the kernel's upper one is its page size. */
+#define ASSAY_VERITY_MIN_BLOCK 512U
+#define ASSAY_VERITY_MAX_BLOCK (512U << 10)
+/* Faults of one tree that are listed; all are counted. */
+#define ASSAY_VERITY_MAX_FAULTS 64
+
 /* Files and folders of an ESP: some dozen; a machine with vendors' firmware folders some thousand. */
 #define ASSAY_ESP_MAX_FILES 65536
 
