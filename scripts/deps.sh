@@ -29,7 +29,7 @@ golden=(
 check=(
 	bats binutils busybox-static bzip2 clang clang-format cpio dosfstools e2fsprogs efitools file gdisk
 	git gzip jq kmod libcmocka-dev libefivar1 libtpms-dev mandoc osslsigncode pesign python3-jsonschema
-	python3-yaml qemu-utils sbsigntool shellcheck squashfs-tools xz-utils
+	python3-yaml qemu-utils sbsigntool shellcheck squashfs-tools xxd xz-utils
 )
 bench=(binutils openssl pesign time)
 fuzz=(clang llvm)
