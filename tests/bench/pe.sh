@@ -47,7 +47,7 @@ pesign=
 if command -v pesign >/dev/null; then
 	pesign=$(best pesign -h -i "$tmp/uki.efi")
 	a=$("$assay" pe "$tmp/uki.efi" | awk '$1 == "sha256" { print $2 }')
-	b=$(pesign -h -i "$tmp/uki.efi" | awk '{ print $2 }')
+	b=$(pesign -h -i "$tmp/uki.efi" | awk '{ print $1 == "hash:" ? $2 : $1 }')
 	[[ $a == "$b" ]] || {
 		echo "pe.sh: the digests differ: $a, pesign $b" >&2
 		exit 1

@@ -136,8 +136,8 @@ old_pcr4() { # VAIN UKI KERNEL
 	local digests=("$(text_hash "Calling EFI Application from Boot Option")" "$(printf 00000000 | sha256_hex)")
 	[ "$1" = 0 ] || digests+=("$(text_hash "Returning from EFI Application from Boot Option")"
 		"$(text_hash "Calling EFI Application from Boot Option")")
-	digests+=("$(pesign -h -d sha256 -i "$2" | awk '$1 == "hash:" { print $2 }')"
-		"$(pesign -h -d sha256 -i "$3" | awk '$1 == "hash:" { print $2 }')")
+	digests+=("$(pesign -h -d sha256 -i "$2" | awk '{ print $1 == "hash:" ? $2 : $1 }')"
+		"$(pesign -h -d sha256 -i "$3" | awk '{ print $1 == "hash:" ? $2 : $1 }')")
 	pcr=$(printf '0%.0s' {1..64})
 	for d in "${digests[@]}"; do
 		pcr=$(printf %s "$pcr$d" | sha256_hex)

@@ -41,7 +41,8 @@ copy_tree() {
 		esac
 	done)
 	[ "${#scripts[@]}" -gt 10 ]
-	shellcheck -x "${scripts[@]}"
+	# 2030, 2031: Debian 13's takes a name that a sourced file uses in a subshell for ours.
+	shellcheck -x -e SC2030,SC2031 "${scripts[@]}"
 }
 
 @test "shellcheck of every bats file" {

@@ -33,7 +33,7 @@ our() {
 
 # of_pesign BANK FILE
 of_pesign() {
-	pesign -h -d "$1" -i "$2" | awk '$1 == "hash:" { print $2 }'
+	pesign -h -d "$1" -i "$2" | awk '{ print $1 == "hash:" ? $2 : $1 }'
 }
 
 # of_efitools FILE: sha256; pads to 8 what is unsigned

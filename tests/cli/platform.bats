@@ -26,8 +26,8 @@ need() {
 app() {
 	need pesign python3
 	tests/fixtures/make-pe.py "$tmp/app.efi" .text=code
-	digest=digest:$(pesign -h -d sha1 -i "$tmp/app.efi" | awk '$1 == "hash:" { print $2 }'),$(
-		pesign -h -d sha256 -i "$tmp/app.efi" | awk '$1 == "hash:" { print $2 }')
+	digest=digest:$(pesign -h -d sha1 -i "$tmp/app.efi" | awk '{ print $1 == "hash:" ? $2 : $1 }'),$(
+		pesign -h -d sha256 -i "$tmp/app.efi" | awk '{ print $1 == "hash:" ? $2 : $1 }')
 }
 
 log() {

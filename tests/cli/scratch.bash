@@ -6,7 +6,7 @@
 # What scratch_make wants and this machine lacks; nothing when all is there.
 scratch_missing() {
 	local tool
-	for tool in objcopy sfdisk mformat mcopy mmd python3 jq; do
+	for tool in objcopy objdump sfdisk mformat mcopy mmd python3 jq; do
 		command -v "$tool" > /dev/null || echo "$tool"
 	done
 	[ -e "$scratch_stub" ] || echo systemd-boot-efi
@@ -26,11 +26,14 @@ scratch_make() {
 	"$top/tests/fixtures/make-pe.py" parts/linux dirs=5 .text=code put=0xc4:0300 put=0x1f1:04 put=0x202:486472530f02 \
 		put=0x20e:1000 "put=0x210:$(printf '6.12.0-amd64 (debian-kernel@lists.debian.org) #1\0' | od -An -v -tx1 | tr -d ' \n')" ||
 		return 1
-	objcopy --add-section .osrel=parts/osrel --change-section-vma .osrel=0x2000000 \
-		--add-section .cmdline=parts/cmdline --change-section-vma .cmdline=0x2010000 \
-		--add-section .uname=parts/uname --change-section-vma .uname=0x2020000 \
-		--add-section .initrd=parts/initrd --change-section-vma .initrd=0x2030000 \
-		--add-section .linux=parts/linux --change-section-vma .linux=0x2040000 "$scratch_stub" linux.efi || return 1
+	# Debian 13's stub has an image base, which the addresses that objcopy takes are above.
+	local base at=0x2000000 name sections=()
+	base=0x$(objdump -p "$scratch_stub" | awk '$1 == "ImageBase" { print $2 }')
+	for name in osrel cmdline uname initrd linux; do
+		sections+=(--add-section ".$name=parts/$name" --change-section-vma ".$name=$(printf '0x%x' $((base + at)))")
+		at=$((at + 0x10000))
+	done
+	objcopy "${sections[@]}" "$scratch_stub" linux.efi || return 1
 	cp "${scratch_stub%/*}/systemd-bootx64.efi" BOOTX64.EFI
 	cp BOOTX64.EFI probe-x64.efi # stands for the probe; booted by nobody
 

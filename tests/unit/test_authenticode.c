@@ -15,14 +15,17 @@ static void same_as_pesign(const struct peb *b)
 		fail_msg("%s", err.msg);
 	write_file("x.efi", b->p, b->len);
 	for (size_t i = 0; i < 2; i++) {
-		char command[128], line[256], want[256], hex[ASSAY_HEX_MAX];
+		char command[128], line[256], *got = line, hex[ASSAY_HEX_MAX];
 
 		snprintf(command, sizeof(command), "pesign -h -d %s -i x.efi",
 			 assay_bank_name(banks[i]));
 		assert_int_equal(run(command, line, sizeof(line)), 0);
 		assay_hex(d.d[banks[i]], assay_bank_size(banks[i]), hex);
-		snprintf(want, sizeof(want), "hash: %s\n", hex);
-		assert_string_equal(line, want);
+		/* "hash: HEX" until pesign 115, "HEX x.efi" from 116 on. */
+		if (strncmp(line, "hash: ", 6) == 0)
+			got += 6;
+		got[strcspn(got, " \n")] = '\0';
+		assert_string_equal(got, hex);
 	}
 	close_file(&f);
 }
