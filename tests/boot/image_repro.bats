@@ -3,6 +3,8 @@
 #
 # Two builds of the base image are the same file, though made with another umask and time zone.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.."
 	command -v mmdebstrap > /dev/null || skip "mmdebstrap is missing"
@@ -46,7 +48,7 @@ END
 	[ "$status" -eq 0 ]
 	[ "$(grep -c ^Types: <<< "$output")" -eq 3 ]
 	grep -q '^Suites: trixie-security$' <<< "$output"
-	! grep -qE 'bookworm|not.example|backports|deb-src|contrib' <<< "$output"
+	run ! grep -qE 'bookworm|not.example|backports|deb-src|contrib' <<< "$output"
 
 	cat > "$BATS_TEST_TMPDIR/stanzas.sources" << 'END'
 Types: deb deb-src
@@ -70,7 +72,7 @@ END
 	[ "$status" -eq 0 ]
 	[ "$(grep -c ^Types: <<< "$output")" -eq 1 ]
 	grep -q '^ -----BEGIN PGP PUBLIC KEY BLOCK-----$' <<< "$output"
-	! grep -q off.example <<< "$output"
+	run ! grep -q off.example <<< "$output"
 
 	echo "deb http://apt.example/vendor bookworm stable" > "$BATS_TEST_TMPDIR/vendor.list"
 	ASSAY_APT_SOURCES=$BATS_TEST_TMPDIR/vendor.list run scripts/debian_sources.py trixie

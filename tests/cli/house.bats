@@ -82,8 +82,8 @@ copy_tree() {
 	local folders="/(ro""ot|ho""me|wo""rk|Us""ers)/" hosts='https?://[^/ ]*(art''ifactory|ne''xus|prox''y|mir''ror)'
 	tree > "$tmp/files"
 	grep -v '^tests/corpus/' "$tmp/files" | tr '\n' '\0' | xargs -0 grep -nIE -e "(^|[^a-zA-Z0-9_.])$folders" -e "$hosts" -- > "$tmp/found" || true
-	# Configuration of the image speaks of the image's own folders.
-	run ! grep -v '^image/' "$tmp/found"
+	# Configuration of the image speaks of the image's own folders; .example is nobody's.
+	run ! grep -vE '^image/|\.example/' "$tmp/found"
 	run ! grep -vE '^[a-zA-Z0-9_.@/+-]+$' "$tmp/files"
 	run ! grep -E '^-' "$tmp/files"
 	run ! grep -aE "(^|[^a-zA-Z0-9_.])$folders" build/assay
