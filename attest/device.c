@@ -86,9 +86,12 @@ static int active_banks(struct assay_tpm *tpm, unsigned *ret, struct assay_err *
 	return 0;
 }
 
-/* One read gives at most eight; what came is taken out of the selection until nothing is left. */
+/*
+ * One read gives at most eight; what came is taken out of the selection until nothing is left. *counter is the
+ * TPM's pcrUpdateCounter of the first read, *moved whether a later one found another.
+ */
 static int read_bank(struct assay_tpm *tpm, enum assay_bank bank, struct assay_pcrs *ret,
-		     struct assay_err *err)
+		     uint32_t *counter, bool *moved, struct assay_err *err)
 {
 	TPML_PCR_SELECTION want = {
 		.count = 1,
@@ -100,15 +103,20 @@ static int read_bank(struct assay_tpm *tpm, enum assay_bank bank, struct assay_p
 	for (unsigned rounds = 0; rounds < ASSAY_N_PCRS; rounds++) {
 		TPML_PCR_SELECTION *got = NULL;
 		TPML_DIGEST *values = NULL;
-		UINT32 counter;
+		UINT32 now;
 		UINT32 n = 0;
 
 		TSS2_RC rc = Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &want,
-					   &counter, &got, &values);
+					   &now, &got, &values);
 		if (rc != TSS2_RC_SUCCESS)
 			return tss_fail(err, "TPM2_PCR_Read", rc);
-		for (unsigned i = 0; got->count == 1 && i < ASSAY_N_PCRS; i++) {
-			if (!(got->pcrSelections[0].pcrSelect[i / 8] & (1U << i % 8)))
+		if (*counter == 0)
+			*counter = now;
+		*moved |= now != *counter;
+		const TPMS_PCR_SELECTION *sel = &got->pcrSelections[0];
+		bool ours = got->count == 1 && sel->hash == assay_bank_tcg_id(bank);
+		for (unsigned i = 0; ours && i < ASSAY_N_PCRS; i++) {
+			if (i / 8 >= sel->sizeofSelect || !(sel->pcrSelect[i / 8] & (1U << i % 8)))
 				continue;
 			if (n >= values->count || values->digests[n].size != assay_bank_size(bank))
 				break;
@@ -125,21 +133,33 @@ static int read_bank(struct assay_tpm *tpm, enum assay_bank bank, struct assay_p
 	return 0;
 }
 
+enum { MAX_ATTEMPTS = 16 };
+
 int assay_tpm_read_pcrs(struct assay_tpm *tpm, struct assay_pcrs *ret, struct assay_err *err)
 {
-	struct assay_pcrs *pcrs = calloc(1, sizeof(*pcrs));
-	int rc = -1;
+	ASSAY_AUTO_FREE struct assay_pcrs *pcrs = calloc(1, sizeof(*pcrs));
+	unsigned banks = 0;
 
 	if (!pcrs)
 		return assay_fail_mem(err);
-	if (active_banks(tpm, &pcrs->banks, err) == 0) {
-		rc = 0;
-		for (int b = 0; rc == 0 && b < ASSAY_N_BANKS; b++)
-			if (pcrs->banks & ASSAY_BANK_BIT(b))
-				rc = read_bank(tpm, (enum assay_bank)b, pcrs, err);
+	if (active_banks(tpm, &banks, err) < 0)
+		return -1;
+	/* All values are of one moment: when something is extended meanwhile, they are read once more. */
+	for (unsigned i = 0; i < MAX_ATTEMPTS; i++) {
+		uint32_t counter = 0;
+		bool moved = false;
+
+		memset(pcrs, 0, sizeof(*pcrs));
+		pcrs->banks = banks;
+		for (int b = 0; b < ASSAY_N_BANKS; b++)
+			if ((banks & ASSAY_BANK_BIT(b)) &&
+			    read_bank(tpm, (enum assay_bank)b, pcrs, &counter, &moved, err) < 0)
+				return -1;
+		if (!moved) {
+			*ret = *pcrs;
+			return 0;
+		}
 	}
-	if (rc == 0)
-		*ret = *pcrs;
-	free(pcrs);
-	return rc;
+	return assay_fail(err, ASSAY_E_TPM, ASSAY_NO_OFFSET,
+			  "the PCRs changed while they were read, %d times", MAX_ATTEMPTS);
 }

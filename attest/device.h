@@ -15,7 +15,7 @@ int assay_tpm_open(const char *tcti, struct assay_tpm **ret, struct assay_err *e
 void assay_tpm_free(struct assay_tpm **tpm);
 ASSAY_DEFINE_AUTO(assay_tpm)
 
-/* All 24 PCRs of every active bank that we know (TPM2_GetCapability TPM_CAP_PCRS, TPM2_PCR_Read). */
+/* All PCRs of every active bank that we know, of one moment (TPM2_GetCapability TPM_CAP_PCRS, TPM2_PCR_Read). */
 int assay_tpm_read_pcrs(struct assay_tpm *tpm, struct assay_pcrs *ret, struct assay_err *err) ASSAY_MUST;
 
 #endif
