@@ -343,6 +343,11 @@ static int check_platform(const struct assay_chain *c, struct assay_err *err)
 			return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET,
 					  "platform %s: no digests in bank %s", c->platform->name,
 					  assay_bank_name((enum assay_bank)b));
+	/* PartitionInstallGptChildHandles(): without it there is no partition to boot from. */
+	if (!c->image->gpt->protective_mbr)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, assay_src_origin(c->image->disk, 446),
+				  "no protective MBR record (type EE from LBA 1): firmware does not look at "
+				  "the GPT of such a disk");
 	if (c->image->n_esps > 1)
 		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
 				  "%zu EFI system partitions: which one boots is not decided",

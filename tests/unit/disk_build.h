@@ -247,6 +247,11 @@ static inline uint8_t *disk_build(const struct disk_file *files, size_t n, const
 
 	if (!p)
 		abort();
+	p[446 + 4] = 0xee;
+	assay_put_le32(p + 446 + 8, 1);
+	assay_put_le32(p + 446 + 12, (uint32_t)last);
+	p[510] = 0x55;
+	p[511] = 0xaa;
 	memcpy(p + (size_t)DISK_FIRST_LBA * DISK_SECTOR, volume, volume_len);
 	free(volume);
 	e = p + 2 * DISK_SECTOR;

@@ -237,6 +237,30 @@ static void test_malformed(void **state)
 	malformed(many, "\"accepted\": {", "\"accepted\": [], \"x\": {", "prediction: PCR 0");
 }
 
+static void test_protective_mbr(void **state)
+{
+	static const struct assay_precompute_options options = { 0 };
+	ASSAY_AUTO(assay_src) *src = NULL;
+	ASSAY_AUTO(assay_image) *image = NULL;
+	ASSAY_AUTO(assay_platform) *platform = NULL;
+	ASSAY_AUTO(assay_prediction) *p = NULL;
+	const struct disk_file files[] = { CHAIN_FILE(BOOT, uki) };
+	size_t len;
+	uint8_t *disk = disk_build(files, 1, NULL, 0, &len);
+
+	(void)state;
+	disk[450] = 0x83;
+	assert_int_equal(
+		assay_platform_parse(build_platform, strlen(build_platform), &platform, &err), 0);
+	assert_int_equal(assay_src_from_mem(disk, len, &src, &err), 0);
+	assert_int_equal(assay_image_open(src, "d", &image, &err), 0);
+	assert_int_equal(assay_precompute(image, platform, &options, &p, &err), -1);
+	assert_non_null(strstr(err.msg, "no protective MBR record"));
+	assay_image_free(&image);
+	assay_src_free(&src);
+	free(disk);
+}
+
 static const char *alloc_text;
 static size_t alloc_len;
 
@@ -297,10 +321,10 @@ static void test_memory_precompute(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),	  cmocka_unit_test(test_sets),
-		cmocka_unit_test(test_combinations),	  cmocka_unit_test(test_ceiling),
-		cmocka_unit_test(test_malformed),	  cmocka_unit_test(test_memory_parse),
-		cmocka_unit_test(test_memory_precompute),
+		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_combinations),   cmocka_unit_test(test_ceiling),
+		cmocka_unit_test(test_protective_mbr), cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_memory_parse),   cmocka_unit_test(test_memory_precompute),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
