@@ -132,14 +132,23 @@ static int file_size(int fd, uint64_t *ret, struct assay_err *err)
 
 int assay_src_open_file(const char *path, struct assay_src **ret, struct assay_err *err)
 {
+	/* O_NONBLOCK: a pipe without a writer is to be refused, not waited for. */
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return assay_fail_sys(err, "cannot open");
+	return assay_src_from_fd(fd, ret, err);
+}
+
+int assay_src_from_fd(int fd, struct assay_src **ret, struct assay_err *err)
+{
 	ASSAY_AUTO(assay_src) *src = new_src(KIND_FILE, 0, err);
 
-	if (!src)
+	if (!src) {
+		close(fd);
 		return -1;
-	/* O_NONBLOCK: a pipe without a writer is to be refused, not waited for. */
-	src->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (src->fd < 0)
-		return assay_fail_sys(err, "cannot open");
+	}
+	src->fd = fd;
 	if (file_size(src->fd, &src->size, err) < 0)
 		return -1;
 	*ret = assay_steal(&src);

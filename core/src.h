@@ -18,6 +18,8 @@ struct assay_src;
 
 /* A regular file or block device, read-only. Directories, pipes and the like are refused. */
 int assay_src_open_file(const char *path, struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
+/* An open file of those kinds; the source owns the descriptor, on failure too. */
+int assay_src_from_fd(int fd, struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
 /* Memory that outlives the source (borrowed). */
 int assay_src_from_mem(const void *p, size_t len, struct assay_src **ret,
 		       struct assay_err *err) ASSAY_MUST;
