@@ -21,6 +21,8 @@ static const struct assay_verb verbs[] = {
 	  "Predict the PCRs of a machine that boots a disk", assay_cmd_precompute },
 	{ "compare", "PREDICTION.json (--pcrs FILE | --log LOG) [--phase PHASE] [--json]",
 	  "Compare a prediction with a machine's PCRs or event log", assay_cmd_compare },
+	{ "containers", "[--ids-only] [--json | --measurements | --check FILE] ARCHIVE...",
+	  "Print the IDs of container images, and check their layers", assay_cmd_containers },
 	{ "platform probe", "--qemu COMMAND [OPTION]... -o FILE.yaml",
 	  "Boot the probe on a QEMU machine and write the machine's profile",
 	  assay_cmd_platform_probe },

@@ -117,4 +117,24 @@
 /* Files and folders of an ESP: some dozen; a machine with vendors' firmware folders some thousand. */
 #define ASSAY_ESP_MAX_FILES 65536
 
+/*
+ * Container archives. `docker save` writes three to six entries for each layer; nothing is
+ * extracted, an entry costs its name.
+ */
+#define ASSAY_TAR_MAX_ENTRIES 65536U
+#define ASSAY_TAR_MAX_NAME 4096U      /* PATH_MAX */
+#define ASSAY_TAR_MAX_PAX (1U << 20)  /* one extended header; libarchive and Go allow as much */
+#define ASSAY_TAR_MAX_LINKS 8U	      /* links one after another; docker save wrote single ones */
+/* containers/image allows 4 MiB for a manifest and for a configuration. */
+#define ASSAY_CONTAINER_MAX_JSON (4U << 20)
+#define ASSAY_CONTAINER_MAX_IMAGES 1024U
+/* overlayfs takes 500 lower directories; Docker stops at 127. */
+#define ASSAY_CONTAINER_MAX_LAYERS 512U
+#define ASSAY_CONTAINER_MAX_NAMES 1024U /* of one image */
+#define ASSAY_CONTAINER_MAX_NESTING 4U	/* indexes in indexes; docker save writes one in another */
+/* References in all indexes and manifests together: 1024 images with some hundred layers each. */
+#define ASSAY_CONTAINER_MAX_DESCRIPTORS (1U << 17)
+/* A layer when unpacked: a large model's weights; some hours of hashing. */
+#define ASSAY_CONTAINER_MAX_LAYER (2ULL << 40)
+
 #endif

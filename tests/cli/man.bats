@@ -140,6 +140,10 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	run_examples assay-pe.1 3
 }
 
+@test "examples of assay-containers(1)" {
+	run_examples assay-containers.1 4
+}
+
 @test "examples of assay-ls(1)" {
 	run_examples assay-ls.1 4
 }

@@ -15,7 +15,7 @@ scratch_stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub
 
 # scratch_make TOP DIR: TOP is the source tree, built.
 scratch_make() {
-	local top=$1 dir=$2 assay=$1/build/assay app
+	local top=$1 dir=$2 assay=$1/build/assay app layer config
 	mkdir -p "$dir/parts" && cd "$dir" || return 1
 
 	printf 'ID=example\n' > parts/osrel
@@ -42,6 +42,16 @@ scratch_make() {
 	mmd -i disk.img@@1M ::/loader ::/EFI/Linux && mcopy -i disk.img@@1M parts/loader.conf ::/loader/ &&
 		mcopy -i disk.img@@1M linux.efi ::/EFI/Linux/ || return 1
 	dd if=disk.img of=esp.img bs=1M skip=1 conv=sparse status=none || return 1
+
+	# A container image of one layer, as docker save once wrote it.
+	mkdir parts/image && echo hello > parts/hello || return 1
+	tar -C parts --sort=name --mtime=@0 --owner=0 --group=0 -cf parts/image/layer.tar hello || return 1
+	layer=$(sha256sum < parts/image/layer.tar) && layer=${layer%% *}
+	printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' "$layer" > parts/config
+	config=$(sha256sum < parts/config) && config=${config%% *}
+	mv parts/config "parts/image/$config.json" || return 1
+	printf '[{"Config":"%s.json","RepoTags":["hello:latest"],"Layers":["layer.tar"]}]' "$config" > parts/image/manifest.json
+	tar -C parts/image -cf image.tar . || return 1
 
 	app=$("$assay" pe --json --bank sha1,sha256 probe-x64.efi | jq -r '.[0].authenticode | "\(.sha1) \(.sha256)"') || return 1
 	# shellcheck disable=SC2086 # two words

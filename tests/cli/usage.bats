@@ -43,6 +43,7 @@ calls() {
 		log replay machine.log
 		precompute disk.img --platform platform.yaml
 		compare prediction.json --pcrs pcrs.txt
+		containers image.tar
 		platform learn --log machine.log --probe probe-x64.efi
 		platform show platform.yaml
 	CALLS
@@ -119,7 +120,7 @@ is_usage_mistake() {
 		is_usage_mistake "${words[*]} -Z"
 	done < <(calls)
 	while read -ra words; do
-		[ "${words[0]}" != pe ] || continue
+		[[ ${words[0]} != @(pe|containers) ]] || continue
 		call "${words[@]}" one two three
 		is_usage_mistake "${words[*]} one two three"
 	done < <(calls)
@@ -157,7 +158,7 @@ is_usage_mistake() {
 
 @test "a file that is not there: exit 1, one line that names it, of every verb" {
 	while read -r line; do
-		for file in disk.img linux.efi machine.log platform.yaml prediction.json pcrs.txt probe-x64.efi; do
+		for file in disk.img linux.efi machine.log platform.yaml prediction.json pcrs.txt probe-x64.efi image.tar; do
 			[[ " $line " == *" $file "* ]] || continue
 			read -ra words <<< "${line/$file/nonesuch-$file}"
 			call "${words[@]}"
@@ -172,7 +173,7 @@ is_usage_mistake() {
 	: > "$BATS_TEST_TMPDIR/empty"
 	while read -r line; do
 		for bad in folder empty; do
-			for file in disk.img linux.efi machine.log platform.yaml prediction.json pcrs.txt probe-x64.efi; do
+			for file in disk.img linux.efi machine.log platform.yaml prediction.json pcrs.txt probe-x64.efi image.tar; do
 				[[ " $line " == *" $file "* ]] || continue
 				read -ra words <<< "${line/$file/$BATS_TEST_TMPDIR/$bad}"
 				call "${words[@]}"

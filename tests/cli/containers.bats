@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# assay containers: archives made here with tar and jq, IDs and digests by sha256sum, and what
+# skopeo and umoci make of the same images.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export dir=$BATS_FILE_TMPDIR/c
+	mkdir -p "$dir/root" && cd "$dir"
+	seq 1 5000 > root/numbers
+	echo first > root/a
+	make_tar l1.tar root numbers
+	make_tar l2.tar root a
+	cp l1.tar l3.tar # the same layer again
+	d1=$(sum l1.tar) d2=$(sum l2.tar)
+	jq -cn --arg a "sha256:$d1" --arg b "sha256:$d2" \
+		'{architecture: "amd64", os: "linux", config: {Env: ["A=b"]}, rootfs: {type: "layers", diff_ids: [$a, $b, $a]}}' > config
+	export id
+	id=$(sum config)
+	docker_archive old.tar "$id.json"
+	oci_layout oci gzip
+	tar -C oci -cf oci.tar .
+	# both styles in one
+	cp -a oci both
+	jq -cn --arg c "blobs/sha256/$id" --argjson l "$(jq -c '[.layers[].digest | sub("sha256:"; "blobs/sha256/")]' manifest)" \
+		'[{Config: $c, RepoTags: ["web:1"], Layers: $l}]' > both/manifest.json
+	tar -C both -cf both.tar .
+}
+
+make_tar() { tar -C "$2" --sort=name --mtime=@0 --owner=0 --group=0 -cf "$1" "${@:3}"; }
+sum() { sha256sum < "$1" | cut -d' ' -f1; }
+
+# docker_archive OUT CONFIG-NAME: as docker save wrote it, a link for the layer that is there twice
+docker_archive() {
+	rm -rf d && mkdir -p d/l1 d/l2 d/l3
+	cp l1.tar d/l1/layer.tar
+	cp l2.tar d/l2/layer.tar
+	ln -s ../l1/layer.tar d/l3/layer.tar
+	mkdir -p "d/$(dirname "$2")" && cp config "d/$2"
+	jq -cn --arg c "$2" '[{Config: $c, RepoTags: ["web:1", "web:latest"], Layers: ["l1/layer.tar", "l2/layer.tar", "l3/layer.tar"]}]' > d/manifest.json
+	tar -C d -cf "$1" $(ls d)
+}
+
+add_blob() { # FILE MEDIA-TYPE: a descriptor
+	local s
+	s=$(sum "$1")
+	cp "$1" "$dir/$out/blobs/sha256/$s"
+	jq -cn --arg d "sha256:$s" --argjson n "$(stat -c %s "$1")" --arg t "$2" '{mediaType: $t, digest: $d, size: $n}'
+}
+
+oci_layout() { # FOLDER PACKER
+	local out=$1 layers=() l
+	mkdir -p "$out/blobs/sha256"
+	for l in l1 l2 l3; do
+		"$2" -c < $l.tar > $l.packed
+		layers+=("$(add_blob $l.packed application/vnd.oci.image.layer.v1.tar+"$2")")
+	done
+	jq -cn --argjson c "$(add_blob config application/vnd.oci.image.config.v1+json)" \
+		--argjson l "[$(IFS=,; echo "${layers[*]}")]" \
+		'{schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: $c, layers: $l}' > manifest
+	jq -cn --argjson m "$(add_blob manifest application/vnd.oci.image.manifest.v1+json)" \
+		'{schemaVersion: 2, manifests: [$m + {annotations: {"org.opencontainers.image.ref.name": "web:1"}}]}' > "$out/index.json"
+	echo '{"imageLayoutVersion":"1.0.0"}' > "$out/oci-layout"
+}
+
+setup() {
+	top=$(realpath "$BATS_TEST_DIRNAME/../..")
+	shared=${ASSAY_SHARED:-$top/../shared}
+	export PATH=$top/build:$PATH
+	cd "$dir"
+	work=$BATS_TEST_TMPDIR
+}
+
+is_image() { # JSON: one image of our ID, all layers right, nothing to remark
+	jq -e --arg id "sha256:$id" 'length == 1 and .[0].image_id == $id and .[0].layers_verified == true and .[0].disagreements == []' <<< "$1"
+}
+
+@test "every style gives the ID of sha256sum and verified layers" {
+	for a in old.tar d oci.tar oci both.tar both; do
+		[ $a != d ] || continue # has a link, see below
+		run -0 assay containers --json $a
+		is_image "$output"
+	done
+	oci_layout zs zstd
+	run -0 assay containers --json zs
+	is_image "$output"
+	run -0 jq -r '.[0].layers[0].packing' <<< "$output"
+	[ "$output" = zstd ]
+}
+
+@test "a folder's links are not followed" {
+	run -1 assay containers d
+	[[ $output == *"is a link"* ]]
+}
+
+@test "--ids-only reads no layer" {
+	cp old.tar "$work/x.tar"
+	offset=$(assay containers --json old.tar | jq '.[0].layers[0].offset')
+	printf X | dd of="$work/x.tar" bs=1 seek=$((offset + 700)) conv=notrunc status=none
+	run -0 assay containers --ids-only --json "$work/x.tar"
+	jq -e --arg id "sha256:$id" '.[0].image_id == $id and .[0].layers_verified == null' <<< "$output"
+	run -3 assay containers "$work/x.tar"
+	[[ $output == *DIFFERENT* ]]
+}
+
+@test "skopeo agrees on the configuration, and its copies of each kind have the same ID" {
+	command -v skopeo > /dev/null || skip "skopeo is missing"
+	[ "$(skopeo inspect --config --raw docker-archive:old.tar | sha256sum | cut -d' ' -f1)" = "$id" ]
+	skopeo copy -q docker-archive:old.tar:web:1 docker-archive:"$work/s.tar":web:1
+	run -0 assay containers --json "$work/s.tar"
+	is_image "$output"
+	[ "$(jq -r '.[0].names[0]' <<< "$output")" = docker.io/library/web:1 ]
+	# skopeo writes a new configuration for OCI: ours must give that one's ID
+	skopeo copy -q docker-archive:old.tar:web:1 oci-archive:"$work/o.tar":web:1
+	other=$(skopeo inspect --config --raw oci-archive:"$work/o.tar" | sha256sum | cut -d' ' -f1)
+	run -0 assay containers --json "$work/o.tar"
+	jq -e --arg id "sha256:$other" '.[0].image_id == $id and .[0].layers_verified and .[0].disagreements == []' <<< "$output"
+}
+
+@test "an image that umoci made" {
+	command -v umoci > /dev/null || skip "umoci is missing"
+	umoci init --layout "$work/u" && umoci new --image "$work/u:one"
+	umoci insert --rootless --image "$work/u:one" root/a /a
+	config=$(jq -r '.manifests[0].digest | sub(":"; "/")' "$work/u/index.json")
+	config=$(jq -r .config.digest "$work/u/blobs/$config")
+	run -0 assay containers --json "$work/u"
+	jq -e --arg id "$config" '.[0].image_id == $id and .[0].layers_verified and .[0].disagreements == [] and .[0].names == ["one"]' <<< "$output"
+}
+
+@test "a configuration under a wrong name: the bytes count, where skopeo says nothing" {
+	wrong=$(printf 'f%.0s' {1..64})
+	docker_archive wrong.tar "$wrong.json"
+	run -0 assay containers --json wrong.tar
+	jq -e --arg id "sha256:$id" '.[0].image_id == $id and (.[0].disagreements | length) == 1 and .[0].layers_verified' <<< "$output"
+	command -v skopeo > /dev/null || skip "skopeo is missing"
+	skopeo inspect --config docker-archive:wrong.tar > /dev/null
+}
+
+@test "a damaged layer, gzip and plain: exit 3, where skopeo inspect gives an ID all the same" {
+	cp -a oci bad
+	blob=$(jq -r '.manifests[0].digest | sub(":"; "/")' oci/index.json)
+	blob=$(jq -r '.layers[1].digest | sub(":"; "/")' "oci/blobs/$blob")
+	gzip -c < l3.tar > "bad/blobs/$blob" # another layer's bytes
+	run -3 --separate-stderr assay containers --json bad
+	jq -e '.[0].layers_verified == false and .[0].layers[1].verified == false and .[0].layers[0].verified and (.[0].disagreements | length) == 1' <<< "$output"
+	head -c 100 "oci/blobs/$blob" > "bad/blobs/$blob"
+	run -3 assay containers bad
+	[[ $output == *DAMAGED* ]]
+	run -3 assay containers --measurements bad
+	[[ $output != *@local* ]]
+	command -v skopeo > /dev/null || skip "skopeo is missing"
+	skopeo inspect --config oci:bad > /dev/null
+}
+
+@test "several images in an archive; one name for two is refused for measurements" {
+	rm -rf two && mkdir two && cp -a d/. two/
+	jq -c '. + {os: "plan9"}' config > config2
+	cp config2 "two/$(sum config2).json"
+	jq -c --arg c "$(sum config2).json" '. + [.[0] + {Config: $c, RepoTags: ["other:1"]}]' d/manifest.json > two/manifest.json
+	tar -C two -cf two.tar $(ls two)
+	run -0 assay containers --json two.tar
+	jq -e --arg a "sha256:$id" --arg b "sha256:$(sum config2)" '[.[].image_id] == [$a, $b] and all(.layers_verified)' <<< "$output"
+	run -0 assay containers --measurements two.tar
+	[ "$(jq -c . <<< "$output")" = "{\"@local/other:1\":\"sha256:$(sum config2)\",\"@local/web:1\":\"sha256:$id\",\"@local/web:latest\":\"sha256:$id\"}" ]
+	jq -c '.[1].RepoTags = ["web:1"]' two/manifest.json > m && mv m two/manifest.json
+	tar -C two -cf two.tar $(ls two)
+	run -1 assay containers --measurements two.tar
+	[[ $output == *"two images of different IDs"* ]]
+}
+
+@test "lists that differ are told" {
+	cp -a both differ
+	jq '.manifests = [.manifests[0] + {digest: "sha256:'"$(printf '0%.0s' {1..64})"'"}]' both/index.json > differ/index.json
+	run -0 assay containers --json differ
+	jq -e '.[0].disagreements | length == 2' <<< "$output"
+}
+
+@test "--check: the same, another ID, one more, one less" {
+	assay containers --measurements oci.tar > "$work/m.json"
+	run -0 assay containers --check "$work/m.json" oci.tar
+	sed "s/sha256:./sha256:$([ "${id:0:1}" = 0 ] && echo 1 || echo 0)/" "$work/m.json" > "$work/n.json"
+	run -3 assay containers --check "$work/n.json" oci.tar
+	[[ $output == *DIFFERENT* ]]
+	run -3 assay containers --check "$work/m.json" old.tar
+	[[ $output == *"@local/web:latest: sha256:$id, not listed"* ]]
+	jq '. + {"@local/x:1": "sha256:'"$id"'"}' "$work/m.json" > "$work/n.json"
+	run -3 assay containers --check "$work/n.json" oci.tar
+	[[ $output == *"@local/x:1: in no archive"* ]]
+	echo '{"web:1": "sha256:'"$id"'"}' > "$work/n.json"
+	run -1 assay containers --check "$work/n.json" oci.tar
+}
+
+@test "refused by name: compressed archives, disks, keys in another case, a name twice" {
+	gzip -c old.tar > "$work/x.tar.gz"
+	run -1 assay containers "$work/x.tar.gz"
+	[[ $output == *"(gzip) is compressed"* ]]
+	truncate -s 1M "$work/disk" && printf 'EFI PART' | dd of="$work/disk" bs=1 seek=512 conv=notrunc status=none
+	run -1 assay containers "$work/disk"
+	[[ $output == *"disk image"* ]]
+	rm -rf "$work/k" && cp -a d "$work/k"
+	sed 's/"Config":/"config":"x","Config":/' d/manifest.json > "$work/k/manifest.json"
+	tar -C "$work/k" -cf "$work/k.tar" .
+	run -1 assay containers "$work/k.tar"
+	[[ $output == *"some readers take for"* ]]
+	cp old.tar "$work/twice.tar" && tar -C d -rf "$work/twice.tar" manifest.json
+	run -1 assay containers "$work/twice.tar"
+	[[ $output == *twice* ]]
+}
+
+@test "docker 25's archive of hello-world" {
+	archive=$shared/data/containers/google-hello-world-v25.tar
+	[ -e "$archive" ] || skip "data/containers/google-hello-world-v25.tar is missing"
+	config=$(tar -xOf "$archive" manifest.json | jq -r '.[0].Config')
+	run -0 assay containers --json "$archive"
+	jq -e --arg id "sha256:$(tar -xOf "$archive" "$config" | sha256sum | cut -d' ' -f1)" \
+		'.[0].image_id == $id and .[0].layers_verified and .[0].disagreements == []' <<< "$output"
+}
