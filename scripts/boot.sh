@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 . scripts/reference.sh
 
 disk=${DISK:-build/image/base.raw}
-prediction=golden/base/prediction.json
+prediction=${GOLDEN:-golden/base}/prediction.json
 dir=build/boot-run
 
 [ -r "$prediction" ] || { echo "boot.sh: no $prediction; run 'make golden' first" >&2; exit 1; }

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 . scripts/reference.sh
 
 disk=${DISK:-build/image/base.raw}
-out=golden/base
+out=${GOLDEN:-golden/base}
 work=build/golden
 
 step() { printf '== %s\n' "$*" >&2; }

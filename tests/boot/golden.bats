@@ -1,0 +1,91 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The main job on the base image: what `make golden` predicts for the reference machine is what `make boot` finds there.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	cd "$BATS_TEST_DIRNAME/../.."
+	command -v mmdebstrap >/dev/null || skip "mmdebstrap is missing"
+	[ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || skip "neither root nor sudo"
+	export GOLDEN=build/golden-test
+	rm -rf "$GOLDEN"
+	make --no-print-directory image >build/golden-test.image.log 2>&1 || {
+		tail -n 30 build/golden-test.image.log >&2
+		return 1
+	}
+	scripts/golden.sh >build/golden-test.table 2>build/golden-test.log || {
+		cat build/golden-test.log >&2
+		return 1
+	}
+}
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.."
+}
+
+@test "golden: one table of 16 PCRs, each with its value, what it covers and where it comes from" {
+	cat build/golden-test.table
+	[ "$(grep -cE '^ *([0-9]|1[0-5])  [0-9a-f]{64}  ' build/golden-test.table)" -eq 16 ]
+	grep -qE '^  4 .*\\EFI\\BOOT\\BOOTX64.EFI' build/golden-test.table
+	for f in platform.yaml facts.json prediction.json; do
+		[ -s "$GOLDEN/$f" ]
+	done
+	# The image's own digest is that of the file (sha256sum).
+	[ "$(jq -r .image.digest.sha256 "$GOLDEN/prediction.json")" = "$(sha256sum build/image/base.raw | cut -d' ' -f1)" ]
+	[ "$(jq -r '.banks | keys | join(",")' "$GOLDEN/prediction.json")" = sha1,sha256,sha384 ]
+}
+
+@test "golden: PCR 11 of the base image is systemd-measure's, after each phase" {
+	uki=$BATS_TEST_TMPDIR/uki.efi
+	build/assay cat -o "$uki" build/image/base.raw /EFI/BOOT/BOOTX64.EFI
+	args=()
+	for s in linux osrel cmdline initrd splash dtb uname sbat pcrpkey; do
+		objcopy -O binary --only-section=.$s "$uki" "$BATS_TEST_TMPDIR/$s" 2>/dev/null || continue
+		[ ! -s "$BATS_TEST_TMPDIR/$s" ] || args+=("--$s=$BATS_TEST_TMPDIR/$s")
+	done
+	scripts/trixie-tool.sh systemd-measure calculate "${args[@]}" --bank=sha1 --bank=sha256 --bank=sha384 --json=short \
+		>"$BATS_TEST_TMPDIR/measure.json"
+	jq -S '[to_entries[] | .key as $b | .value[] | {bank: $b, phase, hash}] | sort_by(.bank, .phase)' \
+		"$BATS_TEST_TMPDIR/measure.json" >"$BATS_TEST_TMPDIR/theirs"
+	jq -S '[.phases[] | select(.phase | test("shutdown") | not) | .phase as $p | .pcr11 | to_entries[]
+		| {bank: .key, phase: $p, hash: .value}] | sort_by(.bank, .phase)' "$GOLDEN/prediction.json" \
+		>"$BATS_TEST_TMPDIR/ours"
+	[ "$(jq length "$BATS_TEST_TMPDIR/theirs")" -eq 12 ]
+	diff "$BATS_TEST_TMPDIR/ours" "$BATS_TEST_TMPDIR/theirs"
+}
+
+@test "boot: the base image's PCRs 0-15 in three banks are the predicted ones" {
+	run scripts/boot.sh
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"48 compared: 48 equal, 0 different; 0 not given, 0 not predicted"* ]]
+	# The TPM's own values, asked of it after the machine had stopped, are what the guest reported.
+	diff <(grep -E '^sha(1|256|384) ([0-9]|1[0-5]) ' build/boot-run/pcrs | tr A-F a-f | sort) \
+		<(grep -E '^sha(1|256|384) ([0-9]|1[0-5]) ' build/boot-run/vm/pcrs | tr A-F a-f | sort)
+}
+
+@test "boot: the guest's event log leads to the prediction too" {
+	[ -s build/boot-run/eventlog ] || skip "the boot left no log"
+	run build/assay compare "$GOLDEN/prediction.json" --log build/boot-run/eventlog
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"45 compared: 45 equal, 0 different; 3 not given, 0 not predicted"* ]]
+}
+
+@test "boot: a prediction for another firmware differs in the platform's PCRs alone, and the exit code says so" {
+	[ -s build/boot-run/pcrs ] || skip "the boot left no report"
+	other=golden/platforms/q35-ovmf-2025.02.yaml
+	[ "$(sha256sum </usr/share/OVMF/OVMF_CODE_4M.fd)" != "$(grep -m1 -oE '[0-9a-f]{64}' "$other")  -" ] ||
+		other=golden/platforms/q35-ovmf-2022.11.yaml
+	build/assay precompute build/image/base.raw --platform "$other" --json -o "$BATS_TEST_TMPDIR/other.json"
+	run build/assay compare "$BATS_TEST_TMPDIR/other.json" --pcrs build/boot-run/pcrs
+	echo "$output"
+	[ "$status" -eq 3 ]
+	moved=$(awk '/DIFFERENT/ { print $2 }' <<<"$output" | sort -nu | tr '\n' ' ')
+	[[ "$moved" == *"0 "* ]]
+	for pcr in 4 5 9 11 12 13; do
+		[[ " $moved" != *" $pcr "* ]]
+	done
+}
