@@ -10,6 +10,8 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_ls },
 	{ "cat", "[--part N] [-o FILE] DISK PATH", "Print a file of a disk's ESP or another partition",
 	  assay_cmd_cat, "assay-ls(1)" },
+	{ "verity", "[--json] (DISK [PART] | --root-hash HEX [OPTION]... DEVICE)",
+	  "Check dm-verity data and its hash tree against the root hash", assay_cmd_verity },
 	{ "pe", "[--bank LIST] [--full] [--json] FILE...",
 	  "Print the Authenticode digest of UEFI programs, and what they are", assay_cmd_pe },
 	{ "log show", "[--json] LOG", "Print a firmware event log, each event in words", assay_cmd_log_show },

@@ -113,6 +113,8 @@
 #define ASSAY_VERITY_MAX_BLOCK (512U << 10)
 /* Faults of one tree that are listed; all are counted. */
 #define ASSAY_VERITY_MAX_FAULTS 64
+/* Root hashes on one disk: two for each UKI on it, and A and B partitions besides. */
+#define ASSAY_VERITY_MAX_PAIRS 256
 
 /* Files and folders of an ESP: some dozen; a machine with vendors' firmware folders some thousand. */
 #define ASSAY_ESP_MAX_FILES 65536

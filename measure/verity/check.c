@@ -110,7 +110,7 @@ static int fits(struct run *run, unsigned level, uint64_t index, const uint8_t *
 			*ret = false;
 			return 0;
 		}
-		if (verity_digest(run->p, run->above, run->p->hash_block_size, d, err) < 0)
+		if (assay_verity_digest(run->p, run->above, run->p->hash_block_size, d, err) < 0)
 			return -1;
 	}
 	*ret = assay_bytes_equal(d, run->root, s->digest);
@@ -165,13 +165,13 @@ static int finish_block(struct run *run, unsigned l, uint8_t *made, uint8_t *fou
 	struct level *level = &run->levels[l];
 
 	if (read_tree(run, l, level->index, run->stored, err) < 0 ||
-	    verity_digest(run->p, run->stored, size, found, err) < 0)
+	    assay_verity_digest(run->p, run->stored, size, found, err) < 0)
 		return -1;
 	if (memcmp(level->made, run->stored, size) == 0) {
 		memcpy(made, found, run->shape.digest);
 		if (memcmp(level->found, run->stored, size) == 0)
 			return 0;
-	} else if (verity_digest(run->p, level->made, size, made, err) < 0) {
+	} else if (assay_verity_digest(run->p, level->made, size, made, err) < 0) {
 		return -1;
 	}
 	return judge(run, l, made, found, err);
@@ -256,8 +256,8 @@ static int hash_batch(struct run *run, uint64_t nr, uint8_t *buf, uint8_t *diges
 	if (assay_src_read(run->data, nr * run->batch * size, buf, n * size, err) < 0)
 		return assay_wrap(err, "dm-verity data");
 	for (size_t i = 0; i < n; i++)
-		if (verity_digest(run->p, buf + i * size, size, digests + i * run->shape.digest,
-				  err) < 0)
+		if (assay_verity_digest(run->p, buf + i * size, size,
+					digests + i * run->shape.digest, err) < 0)
 			return -1;
 	return 0;
 }
@@ -358,7 +358,7 @@ int assay_verity_check(struct assay_src *data, struct assay_src *hash,
 	uint64_t size;
 
 	if (assay_verity_params_check(hash, params, err) < 0 ||
-	    verity_shape(params, &run.shape, err) < 0)
+	    assay_verity_shape(params, &run.shape, err) < 0)
 		return -1;
 	if (assay_mul_overflows(params->data_blocks, params->data_block_size, &size) ||
 	    size > assay_src_size(data))

@@ -112,8 +112,8 @@ int assay_verity_open(struct assay_src *hash, uint64_t offset, struct assay_veri
 /* --- the shape of the tree ----------------------------------------------------------------------
  */
 
-int verity_shape(const struct assay_verity_params *p, struct verity_shape *ret,
-		 struct assay_err *err)
+int assay_verity_shape(const struct assay_verity_params *p, struct verity_shape *ret,
+		       struct assay_err *err)
 {
 	struct verity_shape s = { .digest = assay_bank_size(p->bank) };
 	uint64_t end, size;
@@ -155,7 +155,7 @@ int assay_verity_params_check(struct assay_src *hash, const struct assay_verity_
 {
 	struct verity_shape s;
 
-	if (verity_shape(p, &s, err) < 0)
+	if (assay_verity_shape(p, &s, err) < 0)
 		return -1;
 	/* Level 1 lies last. */
 	if (s.levels > 0 &&
@@ -172,11 +172,11 @@ unsigned assay_verity_levels(const struct assay_verity_params *p)
 {
 	struct verity_shape s;
 
-	return verity_shape(p, &s, NULL) < 0 ? 0 : s.levels;
+	return assay_verity_shape(p, &s, NULL) < 0 ? 0 : s.levels;
 }
 
-int verity_digest(const struct assay_verity_params *p, const void *block, size_t len, uint8_t *ret,
-		  struct assay_err *err)
+int assay_verity_digest(const struct assay_verity_params *p, const void *block, size_t len,
+			uint8_t *ret, struct assay_err *err)
 {
 	const struct assay_part salt = { p->salt, p->salt_size };
 	const struct assay_part data = { block, len };
@@ -193,7 +193,7 @@ int assay_verity_tree_root(struct assay_src *hash, const struct assay_verity_par
 	uint8_t digest[ASSAY_MAX_DIGEST] = { 0 };
 	struct verity_shape s;
 
-	if (verity_shape(p, &s, err) < 0)
+	if (assay_verity_shape(p, &s, err) < 0)
 		return -1;
 	if (s.levels == 0)
 		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,
@@ -201,7 +201,7 @@ int assay_verity_tree_root(struct assay_src *hash, const struct assay_verity_par
 	if (assay_src_read_alloc(hash, p->hash_start, p->hash_block_size, ASSAY_VERITY_MAX_BLOCK,
 				 &top, err) < 0)
 		return assay_wrap(err, "dm-verity hash tree");
-	if (verity_digest(p, top, p->hash_block_size, digest, err) < 0)
+	if (assay_verity_digest(p, top, p->hash_block_size, digest, err) < 0)
 		return -1;
 	memcpy(ret, digest, sizeof(digest));
 	return 0;

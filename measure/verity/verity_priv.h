@@ -22,11 +22,11 @@ struct verity_shape {
 	struct verity_level level[VERITY_MAX_LEVELS + 1];
 };
 
-int verity_shape(const struct assay_verity_params *params, struct verity_shape *ret,
-		 struct assay_err *err) ASSAY_MUST;
+int assay_verity_shape(const struct assay_verity_params *params, struct verity_shape *ret,
+		       struct assay_err *err) ASSAY_MUST;
 
 /* Digest of one block with its salt. */
-int verity_digest(const struct assay_verity_params *params, const void *block, size_t len,
-		  uint8_t *ret, struct assay_err *err) ASSAY_MUST;
+int assay_verity_digest(const struct assay_verity_params *params, const void *block, size_t len,
+			uint8_t *ret, struct assay_err *err) ASSAY_MUST;
 
 #endif

@@ -21,7 +21,7 @@ setup_file() {
 setup() {
 	top=$(realpath "$BATS_TEST_DIRNAME/../..")
 	cd "$top"
-	export PATH=$top/build:$PATH
+	export PATH=$top/build:$PATH:/usr/sbin:/sbin
 }
 
 # The commands of a page's examples, as a reader sees them.
@@ -146,6 +146,11 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 
 @test "examples of assay-ls(1)" {
 	run_examples assay-ls.1 4
+}
+
+@test "examples of assay-verity(1)" {
+	run_examples assay-verity.1 3
+	grep -q verified "$BATS_TEST_TMPDIR/stdout"
 }
 
 @test "examples of assay-log(1)" {

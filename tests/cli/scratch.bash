@@ -6,7 +6,7 @@
 # What scratch_make wants and this machine lacks; nothing when all is there.
 scratch_missing() {
 	local tool
-	for tool in objcopy objdump sfdisk mformat mcopy mmd python3 jq; do
+	for tool in objcopy objdump sfdisk mformat mcopy mmd python3 jq veritysetup; do
 		command -v "$tool" > /dev/null || echo "$tool"
 	done
 	[ -e "$scratch_stub" ] || echo systemd-boot-efi
@@ -60,4 +60,10 @@ scratch_make() {
 	"$assay" precompute disk.img --platform platform.yaml --json -o prediction.json || return 1
 	jq -r '.banks | to_entries[] | .key as $bank | .value | to_entries[] | "\($bank) \(.key) \(.value)"' \
 		prediction.json > pcrs.txt
+
+	# shellcheck source=tests/cli/verity.bash
+	. "$top/tests/cli/verity.bash"
+	seq 1 100000 | head -c 524288 > app.img
+	verity_format app.img app.tree > app.roothash &&
+		verity_disk os.img app.img app.tree "$(cat app.roothash)"
 }

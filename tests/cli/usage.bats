@@ -38,6 +38,7 @@ calls() {
 		measure disk.img
 		ls -lR disk.img
 		cat disk.img /EFI/BOOT/BOOTX64.EFI
+		verity os.img
 		pe linux.efi
 		log show machine.log
 		log replay machine.log

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verity: does a disk's data lead to the root hash that binds it? */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "measure/verity/pair.h"
+
+struct options {
+	bool json;
+	const char *root_hash; /* given: the devices are named, not looked for */
+	const char *hash_device;
+	uint64_t hash_offset;
+	bool no_superblock;
+	struct assay_verity_params params; /* without a superblock */
+};
+
+static bool parse_u64(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	*ret = strtoull(text, &end, 10);
+	return *end == '\0' && strlen(text) <= 18;
+}
+
+/* --- what came out ------------------------------------------------------------------------------
+ */
+
+static struct assay_json *fault_json(const struct assay_verity_fault *f)
+{
+	static const char *const kinds[] = {
+		[ASSAY_VERITY_BLOCK] = "digest",
+		[ASSAY_VERITY_SPARE] = "spare",
+		[ASSAY_VERITY_ROOT] = "root",
+	};
+	struct assay_json *o = assay_json_object();
+
+	assay_json_set_str(o, "kind", kinds[f->kind]);
+	assay_json_set_int(o, "level", f->level);
+	assay_json_set_int(o, "block", f->block);
+	assay_json_set_int(o, "offset", f->offset);
+	assay_json_set_int(o, "size", f->size);
+	return o;
+}
+
+static struct assay_json *pair_json(const struct assay_verity_pair *pair)
+{
+	const struct assay_verity_params *p = &pair->params;
+	const struct assay_verity_report *r = &pair->report;
+	struct assay_json *o = assay_json_object();
+
+	if (pair->data)
+		assay_json_set_int(o, "partition", pair->data);
+	if (pair->hash)
+		assay_json_set_int(o, "hash_partition", pair->hash);
+	if (pair->data || pair->hash || pair->source) {
+		assay_json_set_str(o, "usage", pair->usr ? "usr" : "root");
+		assay_json_set_str(o, "source", pair->source ? pair->source : "uuid");
+	}
+	if (pair->root_hash_size)
+		assay_json_set(o, "root_hash",
+			       assay_json_hex(pair->root_hash, pair->root_hash_size));
+	assay_json_set_bool(o, "verified", pair->checked && r->verified);
+	if (!pair->checked) {
+		assay_json_set_str(o, "error", pair->err.msg);
+		return o;
+	}
+	assay_json_set_str(o, "algorithm", assay_bank_name(p->bank));
+	assay_json_set_int(o, "hash_type", p->hash_type);
+	assay_json_set_int(o, "data_block_size", p->data_block_size);
+	assay_json_set_int(o, "hash_block_size", p->hash_block_size);
+	assay_json_set_int(o, "data_blocks", p->data_blocks);
+	assay_json_set_bool(o, "superblock", p->superblock);
+	assay_json_set(o, "salt", assay_json_hex(p->salt, p->salt_size));
+	assay_json_set_int(o, "levels", r->levels);
+	assay_json_set(o, "data_root_hash", assay_json_hex(r->data_root, assay_bank_size(p->bank)));
+	if (!r->verified) {
+		struct assay_json *faults = assay_json_array();
+
+		for (size_t i = 0; i < r->n_faults && i < ASSAY_VERITY_MAX_FAULTS; i++)
+			assay_json_append(faults, fault_json(&r->faults[i]));
+		assay_json_set(o, "faults", faults);
+		assay_json_set_int(o, "faults_total", r->n_faults);
+		assay_json_set_int(o, "unjudged", r->n_unjudged);
+	}
+	return o;
+}
+
+static void print_fault(const struct assay_verity_fault *f)
+{
+	if (f->kind == ASSAY_VERITY_ROOT) {
+		puts("    the root hash is that of neither the data nor the stored tree");
+		return;
+	}
+	if (f->level == 0)
+		printf("    data block %" PRIu64, f->block);
+	else
+		printf("    tree level %u, block %" PRIu64, f->level, f->block);
+	printf(", %" PRIu64 " bytes at byte 0x%" PRIx64 "%s\n", f->size, f->offset,
+	       f->kind == ASSAY_VERITY_SPARE ? ": not zeros beside its digests" : "");
+}
+
+static void print_pair(const struct assay_verity_pair *pair)
+{
+	const struct assay_verity_params *p = &pair->params;
+	const struct assay_verity_report *r = &pair->report;
+	char hex[ASSAY_HEX_MAX];
+
+	if (pair->data)
+		printf("partition %u, tree in %u: ", pair->data, pair->hash);
+	else if (pair->hash)
+		printf("tree in partition %u: ", pair->hash);
+	puts(!pair->checked ? "could not be checked"
+	     : r->verified  ? "verified"
+			    : "does NOT verify");
+	if (pair->root_hash_size)
+		printf("  %s %s\n", pair->usr ? "usrhash " : "roothash",
+		       assay_hex(pair->root_hash, pair->root_hash_size, hex));
+	if (pair->source) {
+		struct assay_str text = { 0 };
+
+		assay_str_add_escaped(&text, pair->source, strlen(pair->source));
+		printf("  named by %s\n", text.p ? text.p : "");
+		assay_str_clear(&text);
+	}
+	if (!pair->checked) {
+		printf("  %s\n", pair->err.msg);
+		return;
+	}
+	printf("  %s, %" PRIu64 " blocks of %" PRIu32 " bytes, %u levels of %" PRIu32
+	       "-byte blocks\n",
+	       assay_bank_name(p->bank), p->data_blocks, p->data_block_size, r->levels,
+	       p->hash_block_size);
+	for (size_t i = 0; i < r->n_faults && i < ASSAY_VERITY_MAX_FAULTS; i++)
+		print_fault(&r->faults[i]);
+	if (r->n_faults > ASSAY_VERITY_MAX_FAULTS)
+		printf("    %" PRIu64 " in all\n", r->n_faults);
+	if (r->n_unjudged)
+		printf("    and %" PRIu64 " blocks below them that nothing vouches for\n",
+		       r->n_unjudged);
+}
+
+static int worse(int rc, const struct assay_verity_pair *pair)
+{
+	if (pair->checked && !pair->report.verified)
+		return ASSAY_EXIT_MISMATCH;
+	return !pair->checked && rc == ASSAY_EXIT_OK ? ASSAY_EXIT_FAIL : rc;
+}
+
+/* --- the two ways -------------------------------------------------------------------------------
+ */
+
+static int check_disk(const char *path, uint64_t part, struct assay_json *list, bool json)
+{
+	ASSAY_AUTO(assay_src) *disk = NULL;
+	ASSAY_AUTO(assay_verity_pairs) *pairs = NULL;
+	int rc = ASSAY_EXIT_OK;
+	struct assay_err err;
+	size_t n = 0;
+
+	if (assay_src_open_file(path, &disk, &err) < 0 ||
+	    assay_verity_pairs_find(disk, &pairs, &err) < 0)
+		return assay_cli_fail(path, &err);
+	for (size_t i = 0; i < pairs->n; i++) {
+		struct assay_verity_pair *pair = &pairs->p[i];
+
+		if (part && pair->data != part && pair->hash != part)
+			continue;
+		n++;
+		assay_verity_pair_check(disk, pair);
+		rc = worse(rc, pair);
+		if (!pair->checked)
+			assay_cli_fail(path, &pair->err);
+		if (json)
+			assay_json_append(list, pair_json(pair));
+		else
+			print_pair(pair);
+	}
+	if (n == 0) {
+		assay_fail(&err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,
+			   "partition %" PRIu64 " belongs to no dm-verity pair", part);
+		return assay_cli_fail(path, &err);
+	}
+	return rc;
+}
+
+static int check_device(const char *path, const struct options *o, struct assay_json *list)
+{
+	ASSAY_AUTO(assay_src) *data = NULL;
+	ASSAY_AUTO(assay_src) *hash = NULL;
+	struct assay_verity_pair pair = { .params = o->params };
+	struct assay_err err;
+
+	if (assay_src_open_file(path, &data, &err) < 0)
+		return assay_cli_fail(path, &err);
+	if (o->hash_device) {
+		if (assay_src_open_file(o->hash_device, &hash, &err) < 0)
+			return assay_cli_fail(o->hash_device, &err);
+	} else {
+		hash = assay_src_ref(data);
+	}
+	pair.params.hash_start = o->hash_offset;
+	if (o->no_superblock && pair.params.data_blocks == 0)
+		pair.params.data_blocks = assay_src_size(data) / pair.params.data_block_size;
+	if (!o->no_superblock && assay_verity_open(hash, o->hash_offset, &pair.params, &err) < 0)
+		return assay_cli_fail(o->hash_device ? o->hash_device : path, &err);
+	pair.root_hash_size = strlen(o->root_hash) / 2;
+	if (pair.root_hash_size != assay_bank_size(pair.params.bank) ||
+	    !assay_unhex(o->root_hash, strlen(o->root_hash), pair.root_hash, pair.root_hash_size)) {
+		assay_fail(&err, ASSAY_E_USAGE, ASSAY_NO_OFFSET, "'%s' is no root hash in %s",
+			   o->root_hash, assay_bank_name(pair.params.bank));
+		return assay_cli_fail(path, &err);
+	}
+	if (assay_verity_check(data, hash, &pair.params, pair.root_hash, &pair.report, &err) < 0)
+		return assay_cli_fail(path, &err);
+	pair.checked = true;
+	if (o->json)
+		assay_json_append(list, pair_json(&pair));
+	else
+		print_pair(&pair);
+	return worse(ASSAY_EXIT_OK, &pair);
+}
+
+/* --- the verb -----------------------------------------------------------------------------------
+ */
+
+static bool parse_option(int c, struct options *o)
+{
+	struct assay_verity_params *p = &o->params;
+	uint64_t n = 0;
+
+	switch (c) {
+	case 'j':
+		o->json = true;
+		return true;
+	case 'r':
+		o->root_hash = optarg;
+		return true;
+	case 'd':
+		o->hash_device = optarg;
+		return true;
+	case 'n':
+		o->no_superblock = true;
+		return true;
+	case 'a':
+		return assay_bank_from_name(optarg, &p->bank);
+	case 's':
+		p->salt_size = strlen(optarg) / 2;
+		return strcmp(optarg, "-") == 0 ||
+		       (p->salt_size <= sizeof(p->salt) &&
+			assay_unhex(optarg, strlen(optarg), p->salt, p->salt_size));
+	case 'f':
+		p->hash_type = (unsigned)(*optarg - '0');
+		return strcmp(optarg, "0") == 0 || strcmp(optarg, "1") == 0;
+	default:
+		if (!strchr("oDHN", c) || !parse_u64(optarg, &n))
+			return false;
+		if (c == 'o')
+			o->hash_offset = n;
+		else if (c == 'N')
+			p->data_blocks = n;
+		else if (n < ASSAY_VERITY_MIN_BLOCK || n > ASSAY_VERITY_MAX_BLOCK)
+			return false;
+		else if (c == 'D')
+			p->data_block_size = (uint32_t)n;
+		else
+			p->hash_block_size = (uint32_t)n;
+		return true;
+	}
+}
+
+int assay_cmd_verity(const struct assay_verb *verb, int argc, char **argv)
+{
+	static const struct option opts[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "root-hash", required_argument, NULL, 'r' },
+		{ "hash-device", required_argument, NULL, 'd' },
+		{ "hash-offset", required_argument, NULL, 'o' },
+		{ "no-superblock", no_argument, NULL, 'n' },
+		{ "hash", required_argument, NULL, 'a' },
+		{ "format", required_argument, NULL, 'f' },
+		{ "data-block-size", required_argument, NULL, 'D' },
+		{ "hash-block-size", required_argument, NULL, 'H' },
+		{ "data-blocks", required_argument, NULL, 'N' },
+		{ "salt", required_argument, NULL, 's' },
+		{ 0 },
+	};
+	/* veritysetup's defaults */
+	struct options o = { .params = { .bank = ASSAY_SHA256,
+					 .hash_type = 1,
+					 .data_block_size = 4096,
+					 .hash_block_size = 4096 } };
+	ASSAY_AUTO(assay_json) *list = assay_json_array();
+	bool device = false, shape = false;
+	uint64_t part = 0;
+	int c, rc;
+
+	while ((c = assay_cli_getopt(verb, argc, argv, "", opts)) != -1) {
+		if (c == '?')
+			return assay_cli_usage(verb);
+		if (!parse_option(c, &o))
+			return assay_cli_usage_msg(verb, "'%s' is not understood", optarg);
+		device |= c != 'j' && c != 'r';
+		shape |= strchr("afDHNs", c) != NULL;
+	}
+	if (device && !o.root_hash)
+		return assay_cli_usage_msg(verb, "that option needs --root-hash");
+	if (shape && !o.no_superblock)
+		return assay_cli_usage_msg(verb,
+					   "the superblock says that; or is it --no-superblock?");
+	if (argc - optind < 1 || argc - optind > (o.root_hash ? 1 : 2))
+		return assay_cli_usage(verb);
+	if (argc - optind == 2 && (!parse_u64(argv[optind + 1], &part) || part == 0))
+		return assay_cli_usage_msg(verb, "'%s' is no partition number", argv[optind + 1]);
+
+	rc = o.root_hash ? check_device(argv[optind], &o, list)
+			 : check_disk(argv[optind], part, list, o.json);
+	if (o.json && assay_json_len(list) > 0) {
+		const int written = assay_cli_write_json(list, "-");
+
+		return written == ASSAY_EXIT_OK ? rc : written;
+	}
+	return rc;
+}
