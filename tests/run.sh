@@ -70,7 +70,7 @@ count() {
 
 # run_file GROUP NAME SECONDS COMMAND...
 run_file() {
-	local group=$1 name=$2 seconds=$3 log status passed failed skipped
+	local group=$1 name=$2 seconds=$3 log status passed failed skipped began=$SECONDS
 	shift 3
 	log=$logs/$group-$name.log
 	timeout -k 10 "$seconds" "$@" > "$log" 2>&1 < /dev/null
@@ -82,6 +82,7 @@ run_file() {
 		printf '%-32s %4d passed' "$group/$name" "$passed"
 		[ "$failed" = 0 ] || printf ', %d FAILED' "$failed"
 		[ "$skipped" = 0 ] || printf ', %d skipped' "$skipped"
+		[ $((SECONDS - began)) -lt 10 ] || printf ', %d s' $((SECONDS - began))
 		printf '\n'
 		if [ "$failed" != 0 ]; then
 			sed 's/^/    /' "$log"

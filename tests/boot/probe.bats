@@ -26,13 +26,14 @@ setup() {
 	cp --sparse=always build/probe/probe-x64.img "$disk"
 }
 
-# 12 | 13: the OVMF of that Debian, unpacked or, on such a machine, installed. Skips without one.
+# 12 | 13: the OVMF of that Debian, installed on such a machine, else fetched. Skips without one.
 firmware() {
 	local suite=bookworm
 	[ "$1" = 12 ] || suite=trixie
 	code=${ASSAY_BOOT_DEBS:-build/debs}/$suite/usr/share/OVMF/OVMF_CODE_4M.fd
 	[ -e "$code" ] || ! grep -qs "^VERSION_ID=\"$1\"" /etc/os-release || code=/usr/share/OVMF/OVMF_CODE_4M.fd
-	[ -e "$code" ] || skip "no OVMF of Debian $1 (scripts/fetch-deb.sh $suite build/debs/$suite ovmf)"
+	[ -e "$code" ] || scripts/fetch-deb.sh "$suite" "${code%/usr/share/OVMF/*}" ovmf > /dev/null ||
+		skip "the OVMF of Debian $1 cannot be fetched"
 }
 
 boot() {

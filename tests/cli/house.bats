@@ -12,12 +12,13 @@ setup() {
 	tmp=$BATS_TEST_TMPDIR
 }
 
-# What git knows and what it would take: an unpacked archive has no git.
+# What git knows and what it would take. An unpacked archive has no git, and git says nothing about
+# somebody else's clone.
 tree() {
-	if [ -e .git ]; then
+	if [ -e .git ] && git rev-parse --git-dir > /dev/null 2>&1; then
 		git ls-files --cached --others --exclude-standard | while read -r f; do [ ! -f "$f" ] || echo "$f"; done
 	else
-		find . -path ./build -prune -o -type f -printf '%P\n'
+		find . '(' -path ./build -o -path ./.git -o -path ./golden/base ')' -prune -o -type f -printf '%P\n'
 	fi
 }
 
