@@ -40,7 +40,8 @@ int assay_strings_add_once(struct assay_strings *list, const char *s, struct ass
 	return assay_strings_add(list, s, err);
 }
 
-static int add_va(struct assay_strings *list, struct assay_err *err, const char *fmt, va_list ap)
+static int __attribute__((format(printf, 3, 0)))
+add_va(struct assay_strings *list, struct assay_err *err, const char *fmt, va_list ap)
 {
 	char *text = NULL;
 

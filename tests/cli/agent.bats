@@ -7,7 +7,6 @@ setup() {
 	bats_require_minimum_version 1.5.0
 	cd "$BATS_TEST_DIRNAME/../.."
 	agent=$PWD/build/assay-agent
-	assay=$PWD/build/assay
 	tmp=$BATS_TEST_TMPDIR
 	export TSS2_LOG=all+none
 	tpm_pid=''

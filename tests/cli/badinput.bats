@@ -121,7 +121,7 @@ uki() {
 	local size at
 	size=$(stat -c %s BOOTX64.EFI)
 	for at in 0 1 63 64 130 200 400 700 1024 $((size - 2600)) $((size - 513)); do
-		head -c "$at" BOOTX64.EFI >cut
+		head -c "$at" BOOTX64.EFI >"cut"
 		mkdir -p c && mv cut c/BOOTX64.EFI
 		esp c/BOOTX64.EFI
 		"$make_gpt" disk.img 8 esp:1:4:esp.img

@@ -40,6 +40,7 @@ docker_archive() {
 	ln -s ../l1/layer.tar d/l3/layer.tar
 	mkdir -p "d/$(dirname "$2")" && cp config "d/$2"
 	jq -cn --arg c "$2" '[{Config: $c, RepoTags: ["web:1", "web:latest"], Layers: ["l1/layer.tar", "l2/layer.tar", "l3/layer.tar"]}]' > d/manifest.json
+	# shellcheck disable=SC2046 # one word is one name
 	tar -C d -cf "$1" $(ls d)
 }
 
@@ -159,12 +160,14 @@ is_image() { # JSON: one image of our ID, all layers right, nothing to remark
 	jq -c '. + {os: "plan9"}' config > config2
 	cp config2 "two/$(sum config2).json"
 	jq -c --arg c "$(sum config2).json" '. + [.[0] + {Config: $c, RepoTags: ["other:1"]}]' d/manifest.json > two/manifest.json
+	# shellcheck disable=SC2046 # one word is one name
 	tar -C two -cf two.tar $(ls two)
 	run -0 assay containers --json two.tar
 	jq -e --arg a "sha256:$id" --arg b "sha256:$(sum config2)" '[.[].image_id] == [$a, $b] and all(.layers_verified)' <<< "$output"
 	run -0 assay containers --measurements two.tar
 	[ "$(jq -c . <<< "$output")" = "{\"@local/other:1\":\"sha256:$(sum config2)\",\"@local/web:1\":\"sha256:$id\",\"@local/web:latest\":\"sha256:$id\"}" ]
 	jq -c '.[1].RepoTags = ["web:1"]' two/manifest.json > m && mv m two/manifest.json
+	# shellcheck disable=SC2046 # one word is one name
 	tar -C two -cf two.tar $(ls two)
 	run -1 assay containers --measurements two.tar
 	[[ $output == *"two images of different IDs"* ]]

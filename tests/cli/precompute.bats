@@ -52,7 +52,7 @@ files() {
 	printf 'microcode' >ucode
 	printf 'picture' >splash
 	printf 'tree' >dtb
-	printf '6.12.0' >uname
+	printf '6.12.0' >"uname"
 	printf 'sbat,1,SBAT Version,sbat,1,https://example.org\n' >sbat
 	printf 'key' >pcrpkey
 	"$top/tests/fixtures/make-pe.py" linux .text=code put=0xc4:0300 tail=100
