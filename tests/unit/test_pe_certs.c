@@ -321,7 +321,7 @@ static void microsoft(void **state)
 		 shared ? shared : "../shared");
 	p = read_file(path, &len);
 	if (!p) {
-		print_message("# SKIP microsoft: no %s\n", path);
+		print_message("# skipped: no %s\n", path);
 		skip();
 	}
 	open_bytes(&f, p, len);
