@@ -142,6 +142,20 @@ agent_strangers() {
 	[ -z "$(find "$tmp/dest" -path '*share/assay*')" ]
 }
 
+@test "links and file names in the documents lead somewhere" {
+	for f in *.md docs/*.md; do
+		{
+			grep -oE '\]\([^)#]+' "$f" | cut -c3- | grep -v '^https:' | sed "s#^#$(dirname "$f")/#" || true
+			grep -oE '`(docs|tests|scripts|core|tpm|measure|precompute|attest|cli|image)/[a-z0-9_./-]*`' "$f" | tr -d '`' || true
+		} | sort -u | while read -r target; do
+			[ -e "$target" ] || {
+				echo "$f names $target, which is not there"
+				false
+			}
+		done
+	done
+}
+
 @test "make help lists the jobs" {
 	run -0 own_make help
 	for job in all golden boot check bench fuzz install image probe; do
