@@ -31,11 +31,14 @@ start_tpm() {
 	swtpm socket --tpm2 --tpmstate "dir=$tmp/state" --server "type=unixio,path=$tmp/tpm.sock" \
 		--ctrl "type=unixio,path=$tmp/tpm.sock.ctrl" --flags not-need-init,startup-clear >/dev/null 2>&1 3>&- &
 	tpm_pid=$!
-	for ((i = 0; i < 100; i++)); do
-		[ ! -S "$tmp/tpm.sock" ] || break
+	tcti=swtpm:path=$tmp/tpm.sock
+	# A socket's name is there before anybody listens.
+	for ((i = 0; i < 200; i++)); do
+		! tpm2_pcrread -T "$tcti" sha256:0 >/dev/null 2>&1 || return 0
 		sleep 0.05
 	done
-	tcti=swtpm:path=$tmp/tpm.sock
+	echo "swtpm does not answer" >&2
+	return 1
 }
 
 # What tpm2-tools read, as lines BANK INDEX HEX.
