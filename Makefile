@@ -72,6 +72,8 @@ all: $(programs) ## build assay and assay-agent
 
 # The stamp changes when compiler or flags do, and everything depends on it.
 $(OBJ)/flags: FORCE
+	@[ -n '$(pkg_libs)' ] && [ -n '$(agent_libs)' ] || { \
+		echo 'The libraries to build with are not there: scripts/deps.sh build installs them.' >&2; exit 1; }
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC) $(all_cflags) $(all_ldflags)' | cmp -s - $@ || printf '%s\n' '$(CC) $(all_cflags) $(all_ldflags)' > $@
 .PHONY: FORCE
@@ -181,7 +183,7 @@ bench: ## compare speed with the peers; writes build/bench.md
 	$(MAKE) all
 	tests/bench/run.sh
 
-# SECONDS_EACH of CPU time for each target, under ASan and UBSan; new inputs stay in build/corpus.
+# Under ASan and UBSan, as many targets at a time as there are cores; new inputs stay in build/fuzz-corpus.
 SECONDS_EACH ?= 60
 .PHONY: fuzz
 fuzz: ## fuzz every parser for SECONDS_EACH (60) seconds
