@@ -6,6 +6,7 @@
  * The filter is named to libarchive by us, from the first bytes. Left to look for itself it would
  * go on unpacking what is packed twice, and could start programs.
  */
+#include "measure/container/archive_lib.h"
 #include "measure/container/container_priv.h"
 
 #include <errno.h>
@@ -14,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <openssl/evp.h>
 
 #include "core/hash.h"
@@ -82,6 +81,7 @@ struct reading {
 	EVP_MD_CTX *unpacked;
 	struct assay_err *err;
 	bool failed; /* in our own callback: err says why */
+	const struct assay_archive_lib *lib; /* when it is packed */
 };
 
 static int fail_evp(struct assay_err *err)
@@ -117,7 +117,7 @@ static la_ssize_t read_callback(struct archive *a, void *arg, const void **buf)
 	*buf = r->buf;
 	if (n < 0) {
 		r->failed = true;
-		archive_set_error(a, EIO, "cannot read");
+		r->lib->set_error(a, EIO, "cannot read");
 		return ARCHIVE_FATAL;
 	}
 	return n;
@@ -132,13 +132,13 @@ static int too_large(const struct reading *r, struct assay_err *err)
 /* What libarchive could not do: the layer's fault, or not. */
 static int fail_archive(struct reading *r, struct archive *a, struct assay_container_blob *blob)
 {
-	const char *why = archive_error_string(a);
+	const char *why = r->lib->error_string(a);
 	/* A window of more than 128 MiB: not damaged, but not for us. */
 	const bool window = why && strstr(why, "memory");
 
 	if (r->failed)
 		return -1;
-	if (archive_errno(a) == ENOMEM)
+	if (r->lib->error_number(a) == ENOMEM)
 		return assay_fail_mem(r->err);
 	if (window)
 		return assay_fail(r->err, ASSAY_E_UNSUPPORTED, assay_src_origin(r->src, 0), "%s",
@@ -156,7 +156,7 @@ static int fail_archive(struct reading *r, struct archive *a, struct assay_conta
 static int unpack_opened(struct reading *r, struct archive *a, struct assay_container_blob *blob)
 {
 	struct archive_entry *entry;
-	int rc = archive_read_next_header(a, &entry);
+	int rc = r->lib->read_next_header(a, &entry);
 
 	if (rc != ARCHIVE_OK)
 		return fail_archive(r, a, blob);
@@ -165,7 +165,7 @@ static int unpack_opened(struct reading *r, struct archive *a, struct assay_cont
 		size_t n;
 		la_int64_t off;
 
-		rc = archive_read_data_block(a, &p, &n, &off);
+		rc = r->lib->read_data_block(a, &p, &n, &off);
 		if (rc == ARCHIVE_EOF)
 			return 0;
 		if (rc != ARCHIVE_OK)
@@ -181,25 +181,28 @@ static int unpack_opened(struct reading *r, struct archive *a, struct assay_cont
 static int unpack(struct reading *r, struct assay_container_blob *blob)
 {
 	const bool gzip = blob->packing == ASSAY_PACKING_GZIP;
-	struct archive *a = archive_read_new();
+	struct archive *a;
 	int rc = -1;
 
+	if (assay_archive_lib_get(&r->lib, r->err) < 0)
+		return -1;
+	a = r->lib->read_new();
 	if (!a)
 		return assay_fail_mem(r->err);
 	/* Anything but OK means: by an external program. */
-	if (archive_read_append_filter(a, gzip ? ARCHIVE_FILTER_GZIP : ARCHIVE_FILTER_ZSTD) !=
+	if (r->lib->read_append_filter(a, gzip ? ARCHIVE_FILTER_GZIP : ARCHIVE_FILTER_ZSTD) !=
 	    ARCHIVE_OK)
 		assay_fail(r->err, ASSAY_E_UNSUPPORTED, assay_src_origin(r->src, 0),
 			   "libarchive was built without %s", assay_packing_name(blob->packing));
-	else if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
-		 archive_read_set_callback_data(a, r) != ARCHIVE_OK ||
-		 archive_read_set_read_callback(a, read_callback) != ARCHIVE_OK)
+	else if (r->lib->read_support_format_raw(a) != ARCHIVE_OK ||
+		 r->lib->read_set_callback_data(a, r) != ARCHIVE_OK ||
+		 r->lib->read_set_read_callback(a, read_callback) != ARCHIVE_OK)
 		assay_fail_mem(r->err);
-	else if (archive_read_open1(a) != ARCHIVE_OK)
+	else if (r->lib->read_open1(a) != ARCHIVE_OK)
 		rc = fail_archive(r, a, blob);
 	else
 		rc = unpack_opened(r, a, blob);
-	archive_read_free(a);
+	r->lib->read_free(a);
 
 	/* What follows the stream belongs to the file's own digest. */
 	while (rc == 0) {

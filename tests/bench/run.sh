@@ -85,7 +85,7 @@ set -e
 work=$1 measure=$2 tree=$3
 mcopy -o -i "$work/disk.raw@@1M" ::/EFI/BOOT/BOOTX64.EFI "$work/peer.efi"
 for s in linux osrel cmdline initrd sbat; do
-	objcopy -O binary --only-section=.$s --set-section-flags .$s=alloc,readonly "$work/peer.efi" "$work/peer.$s"
+	objcopy -O binary --only-section=.$s "$work/peer.efi" "$work/peer.$s"
 done
 pesign -h -i "$work/peer.efi"
 pesign -h -i "$work/peer.linux"
