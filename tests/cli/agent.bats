@@ -4,6 +4,7 @@
 # assay-agent against a software TPM; tpm2-tools read the same one.
 
 setup() {
+	load common
 	bats_require_minimum_version 1.5.0
 	cd "$BATS_TEST_DIRNAME/../.."
 	agent=$PWD/build/assay-agent
@@ -14,13 +15,6 @@ setup() {
 
 teardown() {
 	[ -z "$tpm_pid" ] || kill "$tpm_pid" 2>/dev/null || true
-}
-
-need() {
-	local tool
-	for tool; do
-		command -v "$tool" >/dev/null || skip "$tool is not installed"
-	done
 }
 
 # A software TPM at $tmp/tpm.sock, started up.

@@ -9,29 +9,13 @@ setup_file() {
 }
 
 setup() {
+	load common
 	cd "$BATS_TEST_DIRNAME/../.."
 	assay=$PWD/build/assay
 	make_gpt=$PWD/tests/fixtures/make-gpt.py
 	make_pe=$PWD/tests/fixtures/make-pe.py
 	cd "$BATS_TEST_TMPDIR"
-	cat >p.yaml <<-'EOF'
-		schema: assay.platform/1
-		name: small
-		arch: x86-64
-		banks: [sha1, sha256]
-		secure_boot: false
-		events:
-		  - {slot: gpt}
-		  - {slot: boot, tries: 0}
-		  - {slot: exit}
-	EOF
-}
-
-need() {
-	local tool
-	for tool; do
-		command -v "$tool" >/dev/null || skip "$tool is not installed"
-	done
+	small_profile "sha1, sha256" >p.yaml
 }
 
 # fails REGEX COMMAND...: exit 1, nothing on stdout, one line on stderr that matches.

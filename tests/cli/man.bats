@@ -8,14 +8,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load scratch
-	local missing
-	missing=$(scratch_missing)
-	if [ -n "$missing" ]; then
-		export scratch_lacks=${missing//$'\n'/ }
-		return
-	fi
-	export scratch=$BATS_FILE_TMPDIR/scratch
-	(scratch_make "$(realpath "$BATS_TEST_DIRNAME/../..")" "$scratch")
+	scratch_setup
 }
 
 setup() {

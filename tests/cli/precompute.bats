@@ -4,30 +4,14 @@
 # PCR 11 against Debian 13's systemd-measure.
 
 setup() {
+	load common
 	bats_require_minimum_version 1.5.0
 	cd "$BATS_TEST_DIRNAME/../.."
 	top=$PWD
 	assay=$PWD/build/assay
 	export MTOOLS_SKIP_CHECK=1 PATH=$PATH:/usr/sbin:/sbin
 	cd "$BATS_TEST_TMPDIR"
-	cat >p.yaml <<-'EOF'
-		schema: assay.platform/1
-		name: small
-		arch: x86-64
-		banks: [sha1, sha256, sha384, sha512]
-		secure_boot: false
-		events:
-		  - {slot: gpt}
-		  - {slot: boot, tries: 0}
-		  - {slot: exit}
-	EOF
-}
-
-need() {
-	local tool
-	for tool; do
-		command -v "$tool" >/dev/null || skip "$tool is not installed"
-	done
+	small_profile "sha1, sha256, sha384, sha512" >p.yaml
 }
 
 # disk SECTION...: a disk that boots a UKI of these, each as it lies in the file of its name.

@@ -67,3 +67,16 @@ scratch_make() {
 	verity_format app.img app.tree > app.roothash &&
 		verity_disk os.img app.img app.tree "$(cat app.roothash)"
 }
+
+# scratch_setup [MISSING], for setup_file: the folder for one file of tests, or in scratch_lacks what keeps it from being
+# made. MISSING: what else the caller found to be missing.
+scratch_setup() {
+	local missing
+	missing=$(scratch_missing)${1:+ $1}
+	if [ -n "$missing" ]; then
+		export scratch_lacks=${missing//$'\n'/ }
+		return
+	fi
+	export scratch=$BATS_FILE_TMPDIR/scratch
+	(scratch_make "$(realpath "$BATS_TEST_DIRNAME/../..")" "$scratch")
+}
