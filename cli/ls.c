@@ -154,14 +154,14 @@ static int list(struct assay_fs *fs, const struct options *o, const char *path, 
 	for (size_t i = 0; i < dir.n && rc == 0; i++) {
 		const struct assay_dirent *e = &dir.e[i];
 
-		if (o->details && e->dir)
+		if (o->details && e->kind == ASSAY_FS_DIR)
 			printf("%12s  ", "-");
 		else if (o->details)
 			printf("%12" PRIu64 "  ", e->size);
 		print_name(prefix);
 		print_name(e->name);
-		puts(e->dir ? "/" : "");
-		if (!o->recurse || !e->dir)
+		puts(e->kind == ASSAY_FS_DIR ? "/" : "");
+		if (!o->recurse || e->kind != ASSAY_FS_DIR)
 			continue;
 		ASSAY_AUTO_FREE char *sub = assay_asprintf(
 			"%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", e->name);

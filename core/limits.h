@@ -89,6 +89,8 @@
 #define ASSAY_FS_MAX_DEPTH 64U
 /* Bytes of a path: 64 components of 255 units, three bytes each, are 49 KB; nobody has such. */
 #define ASSAY_FS_MAX_PATH 4096U
+/* Symbolic links on the way to one file; Linux's own MAXSYMLINKS. */
+#define ASSAY_FS_MAX_LINKS 40U
 /* Accepted values of one PCR: the product of its events' sets. Vendors change one or two of them. */
 #define ASSAY_MAX_ACCEPTED 64
 /* Events of one PCR in a prediction; a GRUB machine with a long script has some hundred. */

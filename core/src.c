@@ -15,7 +15,7 @@
 #include "core/limits.h"
 #include "core/num.h"
 
-enum kind { KIND_FILE, KIND_MEM, KIND_SLICE, KIND_EXTENTS, KIND_JOINED };
+enum kind { KIND_FILE, KIND_MEM, KIND_SLICE, KIND_EXTENTS, KIND_JOINED, KIND_OPS };
 
 /* One extent of an extents source, with where it starts in that source. */
 struct piece {
@@ -36,6 +36,8 @@ struct assay_src {
 	size_t n_pieces;
 	struct assay_src **parts; /* JOINED: owned references */
 	size_t n_parts;
+	const struct assay_src_ops *ops; /* OPS */
+	void *data;
 };
 
 static struct assay_src *new_src(enum kind kind, uint64_t size, struct assay_err *err)
@@ -73,6 +75,8 @@ void assay_src_free(struct assay_src **srcp)
 		for (size_t i = 0; i < src->n_parts; i++)
 			assay_src_free(&src->parts[i]);
 		free(src->parts);
+		if (src->ops)
+			src->ops->free(src->data);
 		free(src);
 		src = parent;
 	}
@@ -289,6 +293,21 @@ int assay_src_join(struct assay_src *const *parts, size_t n, struct assay_src **
 	return 0;
 }
 
+int assay_src_from_ops(const struct assay_src_ops *ops, void *data, uint64_t size,
+		       struct assay_src **ret, struct assay_err *err)
+{
+	struct assay_src *src = new_src(KIND_OPS, size, err);
+
+	if (!src) {
+		ops->free(data);
+		return -1;
+	}
+	src->ops = ops;
+	src->data = data;
+	*ret = src;
+	return 0;
+}
+
 /* The last piece that starts at or before off; the source is not empty. */
 static size_t find_piece(const struct assay_src *src, uint64_t off)
 {
@@ -366,6 +385,8 @@ static int read_inside(struct assay_src *src, uint64_t off, uint8_t *buf, size_t
 		return read_file(src, off, buf, len, err);
 	if (src->kind == KIND_JOINED)
 		return read_joined(src, off, buf, len, err);
+	if (src->kind == KIND_OPS)
+		return src->ops->read(src->data, off, buf, len, err);
 	if (src->kind == KIND_MEM) {
 		memcpy(buf, src->mem + off, len);
 		return 0;

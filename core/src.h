@@ -46,6 +46,18 @@ int assay_src_extents(struct assay_src *parent, const struct assay_extent *e, si
 int assay_src_join(struct assay_src *const *parts, size_t n, struct assay_src **ret,
 		   struct assay_err *err) ASSAY_MUST;
 
+/*
+ * Bytes that come from elsewhere: a file that is unpacked as it is read, a disk behind a server. read() gets ranges
+ * that lie inside `size`, from several threads at a time, and fills them whole or fails; what it says for `at` in an
+ * error is an offset in these bytes. They count as an outermost file. free() is called once, also when this fails.
+ */
+struct assay_src_ops {
+	int (*read)(void *data, uint64_t off, uint8_t *buf, size_t len, struct assay_err *err);
+	void (*free)(void *data);
+};
+int assay_src_from_ops(const struct assay_src_ops *ops, void *data, uint64_t size,
+		       struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
+
 struct assay_src *assay_src_ref(struct assay_src *src);
 void assay_src_free(struct assay_src **src);
 ASSAY_DEFINE_AUTO(assay_src)

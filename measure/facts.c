@@ -179,7 +179,7 @@ static int folder(struct walk *w, const char *path, unsigned depth, struct assay
 			rc = assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET,
 					"more than %d files and folders on the ESP", ASSAY_ESP_MAX_FILES);
 		else
-			rc = dir.e[i].dir ? folder(w, child, depth + 1, err) : file(w, child, err);
+			rc = dir.e[i].kind == ASSAY_FS_DIR ? folder(w, child, depth + 1, err) : file(w, child, err);
 	}
 	assay_dir_clear(&dir);
 	return rc;

@@ -446,8 +446,9 @@ static int list_visit(const struct fat_entry *e, void *arg, struct assay_err *er
 	char *name = assay_fat_name_utf8(&e->name);
 	if (!name)
 		return assay_fail_mem(err);
-	l->dir.e[l->dir.n++] =
-		(struct assay_dirent){ .name = name, .dir = e->dir, .size = e->dir ? 0 : e->size };
+	l->dir.e[l->dir.n++] = (struct assay_dirent){ .name = name,
+						      .kind = e->dir ? ASSAY_FS_DIR : ASSAY_FS_FILE,
+						      .size = e->dir ? 0 : e->size };
 	return 0;
 }
 

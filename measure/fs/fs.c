@@ -109,7 +109,21 @@ const char *assay_fs_name(const struct assay_fs *fs)
 int assay_fs_list(struct assay_fs *fs, const char *path, struct assay_dir *ret,
 		  struct assay_err *err)
 {
-	return fs->ops->list(fs->data, path, ret, err);
+	const struct assay_fs_nodes *nodes = fs->ops->nodes;
+	struct assay_fs_stat st;
+	uint64_t node;
+
+	if (!nodes)
+		return fs->ops->list(fs->data, path, ret, err);
+	if (assay_fs_resolve(fs, path, true, &node, NULL, err) < 0)
+		return -1;
+	if (nodes->stat(fs->data, node, &st, err) < 0)
+		return assay_wrap(err, "%s", path);
+	if (st.kind != ASSAY_FS_DIR)
+		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "%s: not a directory", path);
+	if (nodes->list(fs->data, node, ret, err) < 0)
+		return assay_wrap(err, "%s", path);
+	return 0;
 }
 
 void assay_dir_clear(struct assay_dir *dir)
@@ -123,5 +137,71 @@ void assay_dir_clear(struct assay_dir *dir)
 int assay_fs_file(struct assay_fs *fs, const char *path, struct assay_src **ret, char **ret_path,
 		  struct assay_err *err)
 {
-	return fs->ops->file(fs->data, path, ret, ret_path, err);
+	const struct assay_fs_nodes *nodes = fs->ops->nodes;
+	ASSAY_AUTO_FREE char *real = NULL;
+	struct assay_fs_stat st;
+	uint64_t node;
+
+	if (!nodes)
+		return fs->ops->file(fs->data, path, ret, ret_path, err);
+	if (assay_fs_resolve(fs, path, true, &node, ret_path ? &real : NULL, err) < 0)
+		return -1;
+	if (nodes->stat(fs->data, node, &st, err) < 0)
+		return assay_wrap(err, "%s", path);
+	if (st.kind != ASSAY_FS_FILE)
+		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "%s: not a file", path);
+	if (nodes->open(fs->data, node, ret, err) < 0)
+		return assay_wrap(err, "%s", path);
+	if (ret_path)
+		*ret_path = assay_steal(&real);
+	return 0;
+}
+
+/* Where names lead to no nodes, a path is a directory if it can be listed, or else a file. */
+static int plain_stat(struct assay_fs *fs, const char *path, struct assay_fs_stat *ret,
+		      struct assay_err *err)
+{
+	ASSAY_AUTO(assay_src) *src = NULL;
+	struct assay_dir dir = { 0 };
+
+	if (fs->ops->list(fs->data, path, &dir, err) == 0) {
+		assay_dir_clear(&dir);
+		*ret = (struct assay_fs_stat){ .kind = ASSAY_FS_DIR };
+		return 0;
+	}
+	if (fs->ops->file(fs->data, path, &src, NULL, err) < 0)
+		return -1;
+	*ret = (struct assay_fs_stat){ .kind = ASSAY_FS_FILE, .size = assay_src_size(src) };
+	return 0;
+}
+
+int assay_fs_lstat(struct assay_fs *fs, const char *path, struct assay_fs_stat *ret,
+		   struct assay_err *err)
+{
+	uint64_t node;
+
+	if (!fs->ops->nodes)
+		return plain_stat(fs, path, ret, err);
+	if (assay_fs_resolve(fs, path, false, &node, NULL, err) < 0)
+		return -1;
+	if (fs->ops->nodes->stat(fs->data, node, ret, err) < 0)
+		return assay_wrap(err, "%s", path);
+	return 0;
+}
+
+int assay_fs_readlink(struct assay_fs *fs, const char *path, char **ret, struct assay_err *err)
+{
+	const struct assay_fs_nodes *nodes = fs->ops->nodes;
+	struct assay_fs_stat st = { 0 };
+	uint64_t node;
+
+	if (nodes && (assay_fs_resolve(fs, path, false, &node, NULL, err) < 0 ||
+		      nodes->stat(fs->data, node, &st, err) < 0))
+		return -1;
+	if (!nodes || st.kind != ASSAY_FS_SYMLINK)
+		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "%s: not a symbolic link",
+				  path);
+	if (nodes->readlink(fs->data, node, ret, err) < 0)
+		return assay_wrap(err, "%s", path);
+	return 0;
 }

@@ -10,4 +10,11 @@ struct assay_fs {
 	void *data;
 };
 
+/*
+ * path.c: the node that a path leads to. `follow`: the last component too. `ret_path`, when not NULL: the path without
+ * links; fresh memory.
+ */
+int assay_fs_resolve(struct assay_fs *fs, const char *path, bool follow, uint64_t *ret,
+		     char **ret_path, struct assay_err *err) ASSAY_MUST;
+
 #endif

@@ -260,7 +260,7 @@ static int look_at_folder(struct search *s, struct assay_fs *fs, const char *pat
 
 		if (!sub)
 			rc = assay_fail_mem(err);
-		else if (dir.e[i].dir)
+		else if (dir.e[i].kind == ASSAY_FS_DIR)
 			rc = look_at_folder(s, fs, sub, depth + 1, err);
 		else
 			rc = look_at_file(s, fs, sub, err);

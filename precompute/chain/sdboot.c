@@ -237,7 +237,7 @@ static int add_folder(struct loader *l, const char *folder, const char *suffix,
 	if (assay_fs_list(l->c->image->fs, folder, &dir, err) < 0)
 		return err->code == ASSAY_E_NOTFOUND ? 0 : -1;
 	for (size_t i = 0; rc == 0 && i < dir.n; i++)
-		if (!dir.e[i].dir && assay_boot_entry_name(l->rules, dir.e[i].name, suffix))
+		if (dir.e[i].kind != ASSAY_FS_DIR && assay_boot_entry_name(l->rules, dir.e[i].name, suffix))
 			rc = add(l, dir.e[i].name, err);
 	assay_dir_clear(&dir);
 	return rc;

@@ -86,7 +86,7 @@ static int pick(struct assay_stub *s, const char *folder, const char *suffix, co
 
 		for (const char *p = name; *p; p++)
 			ascii &= (unsigned char)*p < 0x80;
-		if (dir.e[i].dir || name[0] == '.' || !ascii || !ends_with_no_case(name, suffix) ||
+		if (dir.e[i].kind == ASSAY_FS_DIR || name[0] == '.' || !ascii || !ends_with_no_case(name, suffix) ||
 		    (but && ends_with_no_case(name, but)))
 			continue;
 		names[n++] = assay_steal(&dir.e[i].name);

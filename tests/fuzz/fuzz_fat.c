@@ -57,7 +57,7 @@ static void list(struct walk *w, const char *path, unsigned depth)
 
 		if (!sub)
 			abort();
-		if (dir.e[i].dir) {
+		if (dir.e[i].kind == ASSAY_FS_DIR) {
 			list(w, sub, depth + 1);
 		} else {
 			w->calls++;

@@ -179,9 +179,9 @@ static void test_directories(void **state)
 		assert_int_equal(assay_fs_list(fs, "/efi/", &dir, &err), 0);
 		assert_int_equal(dir.n, 2);
 		assert_string_equal(dir.e[0].name, "BOOT");
-		assert_true(dir.e[0].dir);
+		assert_int_equal(dir.e[0].kind, ASSAY_FS_DIR);
 		assert_string_equal(dir.e[1].name, "EMPTY.TXT");
-		assert_false(dir.e[1].dir);
+		assert_int_equal(dir.e[1].kind, ASSAY_FS_FILE);
 		assay_dir_clear(&dir);
 		assert_int_equal(assay_fs_list(fs, "/", &dir, &err), 0);
 		assert_int_equal(dir.n, 1);

@@ -500,6 +500,56 @@ static void test_out_of_memory(void **state)
 	free(oom_path);
 }
 
+/* Bytes that somebody else supplies; from byte 900 on they cannot be had. */
+static unsigned freed;
+
+static int supply(void *p, uint64_t off, uint8_t *buf, size_t len, struct assay_err *err)
+{
+	const uint8_t *from = p;
+
+	if (off + len > 900)
+		return assay_fail(err, ASSAY_E_IO, off, "gone");
+	memcpy(buf, from + off, len);
+	return 0;
+}
+
+static void released(void *p)
+{
+	(void)p;
+	freed++;
+}
+
+static void test_ops(void **state)
+{
+	static const struct assay_src_ops ops = { .read = supply, .free = released };
+	struct assay_src *src = NULL, *slice = NULL, *part = NULL;
+	uint8_t buf[16];
+	struct assay_err err;
+
+	(void)state;
+	fill();
+	freed = 0;
+	assert_int_equal(assay_src_from_ops(&ops, data, sizeof(data), &src, NULL), 0);
+	assert_int_equal(assay_src_slice(src, 100, 50, &slice, NULL), 0);
+	assert_int_equal(assay_src_extents(src, (struct assay_extent[]){ { 10, 3 }, { 200, 5 } }, 2,
+					   &part, NULL),
+			 0);
+	check_reads(slice, data + 100, 50);
+	assert_int_equal(assay_src_read(part, 0, buf, 8, NULL), 0);
+	assert_memory_equal(buf, data + 10, 3);
+	assert_memory_equal(buf + 3, data + 200, 5);
+	assert_int_equal(assay_src_origin(slice, 7), 107);
+	assert_int_equal(assay_src_read(src, 890, buf, 11, &err), -1);
+	assert_int_equal(err.code, ASSAY_E_IO);
+	assert_int_equal(assay_src_read(src, 995, buf, 6, &err), -1);
+	assert_int_equal(err.code, ASSAY_E_CORRUPT);
+	assay_src_free(&src);
+	assay_src_free(&slice);
+	assert_int_equal(freed, 0);
+	assay_src_free(&part);
+	assert_int_equal(freed, 1);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_mem),	      cmocka_unit_test(test_file),
 	cmocka_unit_test(test_empty_file),    cmocka_unit_test(test_cloexec),
@@ -508,7 +558,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_no_extents),    cmocka_unit_test(test_extents_random),
 	cmocka_unit_test(test_limits),	      cmocka_unit_test(test_huge),
 	cmocka_unit_test(test_threads),	      cmocka_unit_test(test_block_device),
-	cmocka_unit_test(test_out_of_memory),
+	cmocka_unit_test(test_ops),	      cmocka_unit_test(test_out_of_memory),
 };
 
 UNIT_MAIN(tests)
