@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,8 +21,9 @@ enum kind { KIND_FILE, KIND_MEM, KIND_SLICE, KIND_EXTENTS, KIND_JOINED, KIND_OPS
 /* One extent of an extents source, with where it starts in that source. */
 struct piece {
 	uint64_t start;
-	uint64_t off;
+	uint64_t off; /* of a hole: where the extent before it ends */
 	uint64_t len;
+	bool hole;
 };
 
 struct assay_src {
@@ -241,8 +243,10 @@ int assay_src_extents(struct assay_src *parent, const struct assay_extent *e, si
 
 	for (size_t i = 0; i < n; i++) {
 		const uint64_t start = src->size;
+		const bool hole = e[i].off == ASSAY_SRC_HOLE;
+		const uint64_t end = !last ? 0 : last->hole ? last->off : last->off + last->len;
 
-		if (!assay_range_inside(e[i].off, e[i].len, parent->size))
+		if (!hole && !assay_range_inside(e[i].off, e[i].len, parent->size))
 			return assay_fail(err, ASSAY_E_CORRUPT, assay_src_origin(parent, e[i].off),
 					  "extent %zu: %" PRIu64 " bytes at %" PRIu64
 					  " leave what holds it, which has %" PRIu64 " bytes",
@@ -250,14 +254,18 @@ int assay_src_extents(struct assay_src *parent, const struct assay_extent *e, si
 		if (e[i].len == 0)
 			continue;
 		if (assay_add_overflows(src->size, e[i].len, &src->size))
-			return assay_fail(err, ASSAY_E_CORRUPT, assay_src_origin(parent, e[i].off),
+			return assay_fail(err, ASSAY_E_CORRUPT,
+					  assay_src_origin(parent, hole ? end : e[i].off),
 					  "extent %zu: the extents' sum exceeds 64 bits", i);
-		if (last && last->off + last->len == e[i].off) {
+		if (last && last->hole == hole && (hole || end == e[i].off)) {
 			last->len += e[i].len;
 			continue;
 		}
 		last = &src->pieces[src->n_pieces++];
-		*last = (struct piece){ .start = start, .off = e[i].off, .len = e[i].len };
+		*last = (struct piece){ .start = start,
+					.off = hole ? end : e[i].off,
+					.len = e[i].len,
+					.hole = hole };
 	}
 
 	/* Joining may have left most of the array unused; keeping it too large is no failure. */
@@ -338,7 +346,7 @@ uint64_t assay_src_origin(const struct assay_src *src, uint64_t off)
 			/* One past the end belongs to the last piece. */
 			const struct piece *p = &src->pieces[find_piece(src, off)];
 
-			off = p->off + (off - p->start);
+			off = p->hole ? p->off : p->off + (off - p->start);
 		}
 	}
 	return off;
@@ -396,7 +404,9 @@ static int read_inside(struct assay_src *src, uint64_t off, uint8_t *buf, size_t
 		const uint64_t skip = off - p->start;
 		const size_t n = p->len - skip < len ? (size_t)(p->len - skip) : len;
 
-		if (read_inside(src->parent, p->off + skip, buf, n, err) < 0)
+		if (p->hole)
+			memset(buf, 0, n);
+		else if (read_inside(src->parent, p->off + skip, buf, n, err) < 0)
 			return -1;
 		buf += n;
 		off += n;

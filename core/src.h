@@ -28,13 +28,14 @@ int assay_src_slice(struct assay_src *parent, uint64_t off, uint64_t len, struct
 		    struct assay_err *err) ASSAY_MUST;
 
 struct assay_extent {
-	uint64_t off; /* in the parent */
+	uint64_t off; /* in the parent, or ASSAY_SRC_HOLE: bytes that lie nowhere and read as zeros */
 	uint64_t len;
 };
+#define ASSAY_SRC_HOLE UINT64_MAX
 /*
  * Extents of a parent, one after another, as one source of their summed length (a file in a
- * filesystem). The array is copied, neighbours that touch are joined; each must lie inside the
- * parent, else ASSAY_E_CORRUPT.
+ * filesystem). The array is copied, neighbours that touch are joined; each must be a hole or lie inside
+ * the parent, else ASSAY_E_CORRUPT.
  */
 int assay_src_extents(struct assay_src *parent, const struct assay_extent *e, size_t n,
 		      struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
@@ -63,7 +64,10 @@ void assay_src_free(struct assay_src **src);
 ASSAY_DEFINE_AUTO(assay_src)
 
 uint64_t assay_src_size(const struct assay_src *src);
-/* Where byte `off` of this source lies in the outermost file: what errors carry as `at`. */
+/*
+ * Where byte `off` of this source lies in the outermost file: what errors carry as `at`. For one in a hole, where the
+ * bytes before the hole end.
+ */
 uint64_t assay_src_origin(const struct assay_src *src, uint64_t off);
 
 /* Reads exactly len bytes or fails: ASSAY_E_CORRUPT when the range leaves the source. */

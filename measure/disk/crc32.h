@@ -9,4 +9,10 @@
 /* Start with 0; feed the result back in to go on with the next piece. */
 uint32_t assay_crc32(uint32_t crc, const void *p, size_t len);
 
+/*
+ * CRC-32C (polynomial 0x82f63b78, reflected) as Linux's filesystems have it: start with 0xffffffff; the result is not
+ * inverted.
+ */
+uint32_t assay_crc32c(uint32_t crc, const void *p, size_t len);
+
 #endif

@@ -172,6 +172,7 @@ static void test_crc(void **state)
 	assert_int_equal(assay_crc32(0, "123456789", 9), 0xcbf43926);
 	assert_int_equal(assay_crc32(assay_crc32(0, "1234", 4), "56789", 5), 0xcbf43926);
 	assert_int_equal(assay_crc32(0, "", 0), 0);
+	assert_int_equal(~assay_crc32c(UINT32_MAX, "123456789", 9), 0xe3069283);
 }
 
 static void test_good(void **state)

@@ -284,6 +284,47 @@ static void test_no_extents(void **state)
 	check_reads(file, data, 0);
 }
 
+/* Holes read as zeros, take no room in the parent, and keep what lies around them apart. */
+static void test_holes(void **state)
+{
+	static const struct assay_extent e[] = {
+		{ ASSAY_SRC_HOLE, 3 }, { 30, 5 }, { ASSAY_SRC_HOLE, 2 }, { ASSAY_SRC_HOLE, 0 },
+		{ ASSAY_SRC_HOLE, 4 }, { 35, 5 }, { ASSAY_SRC_HOLE, 1 },
+	};
+	static const struct assay_extent more[] = { { 10, 1 }, { ASSAY_SRC_HOLE, UINT64_MAX } };
+	ASSAY_AUTO(assay_src) *whole = mem();
+	ASSAY_AUTO(assay_src) *file = NULL;
+	ASSAY_AUTO(assay_src) *part = NULL;
+	ASSAY_AUTO(assay_src) *large = NULL;
+	uint8_t want[20] = { 0 }, byte = 1;
+	struct assay_err err;
+
+	(void)state;
+	memcpy(want + 3, data + 30, 5);
+	memcpy(want + 14, data + 35, 5);
+	assert_int_equal(assay_src_extents(whole, e, sizeof(e) / sizeof(e[0]), &file, NULL), 0);
+	check_reads(file, want, 20);
+	assert_int_equal(assay_src_origin(file, 0), 0);
+	assert_int_equal(assay_src_origin(file, 3), 30);
+	assert_int_equal(assay_src_origin(file, 8), 35);
+	assert_int_equal(assay_src_origin(file, 13), 35);
+	assert_int_equal(assay_src_origin(file, 14), 35);
+	assert_int_equal(assay_src_origin(file, 18), 39);
+	assert_int_equal(assay_src_origin(file, 19), 40);
+	assert_int_equal(assay_src_origin(file, 20), 40);
+	assert_int_equal(assay_src_slice(file, 6, 10, &part, NULL), 0);
+	check_reads(part, want + 6, 10);
+
+	/* Sizes of which no memory has any are no trouble, but for the sum. */
+	assert_int_equal(assay_src_extents(whole, more + 1, 1, &large, NULL), 0);
+	assert_int_equal(assay_src_size(large), UINT64_MAX);
+	assert_int_equal(assay_src_read(large, UINT64_MAX - 1, &byte, 1, &err), 0);
+	assert_int_equal(byte, 0);
+	assert_int_equal(assay_src_extents(whole, more, 2, &large, &err), -1);
+	assert_int_equal(err.code, ASSAY_E_CORRUPT);
+	assert_int_equal(err.at, 11);
+}
+
 /* Random cuts of a file into extents, against the same bytes put together by hand. */
 static void test_extents_random(void **state)
 {
@@ -300,9 +341,13 @@ static void test_extents_random(void **state)
 		for (size_t i = 0; i < n; i++) {
 			e[i].len = (uint64_t)random() % 64;
 			e[i].off = (uint64_t)random() % (sizeof(data) - 64);
-			if (i > 0 && random() % 3 == 0 && e[i - 1].off + e[i - 1].len < 900)
+			if (i > 0 && random() % 3 == 0 && e[i - 1].off < 800)
 				e[i].off = e[i - 1].off + e[i - 1].len;
 			memcpy(want + size, data + e[i].off, e[i].len);
+			if (random() % 4 == 0) {
+				e[i].off = ASSAY_SRC_HOLE;
+				memset(want + size, 0, e[i].len);
+			}
 			size += e[i].len;
 		}
 		assert_int_equal(assay_src_extents(whole, e, n, &file, NULL), 0);
@@ -313,11 +358,9 @@ static void test_extents_random(void **state)
 
 			assert_int_equal(assay_src_read(file, off, got, len, NULL), 0);
 			assert_memory_equal(got, want + off, len);
-			if (len > 0) {
-				uint8_t byte = data[assay_src_origin(file, off)];
-
-				assert_int_equal(byte, got[0]);
-			}
+			/* The zeros of a hole lie nowhere. */
+			if (len > 0 && got[0] != 0)
+				assert_int_equal(data[assay_src_origin(file, off)], got[0]);
 		}
 	}
 }
@@ -555,7 +598,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_empty_file),    cmocka_unit_test(test_cloexec),
 	cmocka_unit_test(test_refused),	      cmocka_unit_test(test_shrunk),
 	cmocka_unit_test(test_slice),	      cmocka_unit_test(test_extents),
-	cmocka_unit_test(test_no_extents),    cmocka_unit_test(test_extents_random),
+	cmocka_unit_test(test_no_extents),    cmocka_unit_test(test_holes),
+	cmocka_unit_test(test_extents_random),
 	cmocka_unit_test(test_limits),	      cmocka_unit_test(test_huge),
 	cmocka_unit_test(test_threads),	      cmocka_unit_test(test_block_device),
 	cmocka_unit_test(test_ops),	      cmocka_unit_test(test_out_of_memory),
