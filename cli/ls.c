@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/disk.h"
 #include "core/limits.h"
 #include "core/out.h"
 #include "core/src.h"
 #include "core/text.h"
-#include "measure/disk/gpt.h"
-#include "measure/fs/fs.h"
 
 #define COPY_BLOCK (256U << 10)
 #define PART_ESP (-1)
@@ -25,6 +24,7 @@ struct options {
 	const char *out;
 	const char *disk;
 	const char *path; /* NULL: not given */
+	struct assay_disk_opts disk_opts;
 };
 
 static int parse_part(const char *text, int *ret)
@@ -42,6 +42,7 @@ static int parse_options(const struct assay_verb *verb, const char *letters, int
 			 struct options *ret)
 {
 	static const struct option opts[] = {
+		ASSAY_CLI_DISK_OPTION,
 		{ "part", required_argument, NULL, 'p' },
 		{ "long", no_argument, NULL, 'l' },
 		{ "recursive", no_argument, NULL, 'R' },
@@ -54,6 +55,10 @@ static int parse_options(const struct assay_verb *verb, const char *letters, int
 	while ((c = assay_cli_getopt(verb, argc, argv, letters, opts)) != -1) {
 		if (c == 'p' && parse_part(optarg, &ret->part) < 0)
 			return assay_cli_usage_msg(verb, "'%s' is no partition number", optarg);
+		if (c == ASSAY_CLI_ALLOW_BACKING) {
+			ret->disk_opts.allow_backing = true;
+			continue;
+		}
 		/* The long form of another verb's option gets through getopt_long. */
 		if (c == '?' || !strchr(letters, c))
 			return assay_cli_usage(verb);
@@ -113,7 +118,7 @@ static int open_fs(const struct options *o, struct assay_fs **ret, struct assay_
 	ASSAY_AUTO(assay_src) *disk = NULL;
 	ASSAY_AUTO(assay_src) *part = NULL;
 
-	if (assay_src_open_file(o->disk, &disk, err) < 0 ||
+	if (assay_cli_disk_open(o->disk, &o->disk_opts, &disk, err) < 0 ||
 	    find_part(disk, o->part, &part, err) < 0)
 		return -1;
 	if (assay_fs_open(part, ret, err) < 0) {

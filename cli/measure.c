@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/disk.h"
 #include "core/text.h"
-#include "measure/image.h"
 
 static const char *text_of(const struct assay_json *o, const char *key)
 {
@@ -98,7 +97,11 @@ static void print_facts(const struct assay_json *facts)
 	const struct assay_json *programs = assay_json_get(esp, "programs");
 	const struct assay_json *files = assay_json_get(esp, "files");
 
-	printf("disk    %s, %lld bytes\n", text_of(image, "name"), (long long)number_of(image, "size"));
+	printf("disk    %s, %lld bytes", text_of(image, "name"), (long long)number_of(image, "size"));
+	if (strcmp(text_of(image, "format"), "raw") != 0)
+		printf(", %s in %lld bytes", text_of(image, "format"),
+		       (long long)number_of(image, "file_size"));
+	putchar('\n');
 	print_digests(assay_json_get(image, "digest"), "        ");
 	print_partitions(assay_json_get(facts, "gpt"));
 	printf("ESP     partition %lld, %s\n\n", (long long)number_of(esp, "partition"),
@@ -120,13 +123,14 @@ static void print_facts(const struct assay_json *facts)
 int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 {
 	static const struct option opts[] = {
+		ASSAY_CLI_DISK_OPTION,
 		{ "bank", required_argument, NULL, 'b' },
 		{ "boot", required_argument, NULL, 'B' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "output", required_argument, NULL, 'o' },
 		{ 0 },
 	};
-	ASSAY_AUTO(assay_src) *disk = NULL;
+	struct assay_disk_opts disk = { 0 };
 	ASSAY_AUTO(assay_image) *image = NULL;
 	ASSAY_AUTO(assay_json) *facts = NULL;
 	unsigned banks = ASSAY_BANK_BIT(ASSAY_SHA256);
@@ -141,6 +145,9 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 		case 'b':
 			if (assay_bank_list(optarg, &banks, &err) < 0)
 				return assay_cli_usage_msg(verb, "%s", err.msg);
+			break;
+		case ASSAY_CLI_ALLOW_BACKING:
+			disk.allow_backing = true;
 			break;
 		case 'B':
 			boot = optarg;
@@ -157,14 +164,12 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return assay_cli_usage(verb);
-	char *path = argv[optind];
-	const char *slash = strrchr(path, '/');
+	const char *path = argv[optind];
 	for (char *p = boot; p && *p; p++)
 		if (*p == '\\')
 			*p = '/';
 
-	if (assay_src_open_file(path, &disk, &err) < 0 ||
-	    assay_image_open(disk, slash ? slash + 1 : path, &image, &err) < 0 ||
+	if (assay_cli_image_open(path, &disk, &image, &err) < 0 ||
 	    assay_image_facts(image, boot, banks, &facts, &err) < 0)
 		return assay_cli_fail(path, &err);
 	if (json || out) {

@@ -54,16 +54,14 @@ int assay_boot_app_read(const char *path, struct assay_boot_app *ret, struct ass
 	return assay_src_open_file(path, &src, err) < 0 ? -1 : read_boot_app(src, ret, err);
 }
 
-int assay_boot_app_of_disk(const char *path, const char *boot, struct assay_boot_app *ret,
-			   struct assay_err *err)
+int assay_boot_app_of_disk(const char *path, const struct assay_disk_opts *opts, const char *boot,
+			   struct assay_boot_app *ret, struct assay_err *err)
 {
-	ASSAY_AUTO(assay_src) *disk = NULL;
 	ASSAY_AUTO(assay_image) *image = NULL;
 	ASSAY_AUTO(assay_efi_file) *file = NULL;
 	ASSAY_AUTO_FREE char *usual = NULL;
 
-	if (assay_src_open_file(path, &disk, err) < 0 ||
-	    assay_image_open(disk, base_name(path), &image, err) < 0 ||
+	if (assay_cli_image_open(path, opts, &image, err) < 0 ||
 	    (!boot && assay_image_boot_path(image, NULL, &usual, err) < 0) ||
 	    assay_image_efi(image, boot ? boot : usual, &file, err) < 0)
 		return -1;
@@ -301,6 +299,7 @@ int assay_platform_learn_to(const struct assay_learn_job *job, struct assay_yaml
 
 struct learn_args {
 	const char *log, *probe, *disk, *boot, *name, *note, *out;
+	struct assay_disk_opts disk_opts;
 };
 
 static int read_log(const char *path, struct assay_taken_log *ret, struct assay_err *err)
@@ -332,7 +331,7 @@ static int learn(const struct learn_args *a)
 		return assay_cli_fail(NULL, &err);
 	}
 	if ((a->probe ? assay_boot_app_read(a->probe, &app, &err)
-		      : assay_boot_app_of_disk(a->disk, a->boot, &app, &err)) < 0)
+		      : assay_boot_app_of_disk(a->disk, &a->disk_opts, a->boot, &app, &err)) < 0)
 		return assay_cli_fail(from, &err);
 	if (read_log(a->log, &taken, &err) < 0)
 		return assay_cli_fail(a->log, &err);
@@ -351,6 +350,7 @@ static int learn(const struct learn_args *a)
 int assay_cmd_platform_learn(const struct assay_verb *verb, int argc, char **argv)
 {
 	static const struct option opts[] = {
+		ASSAY_CLI_DISK_OPTION,
 		{ "log", required_argument, NULL, 'l' },
 		{ "probe", required_argument, NULL, 'p' },
 		{ "disk", required_argument, NULL, 'd' },
@@ -365,6 +365,9 @@ int assay_cmd_platform_learn(const struct assay_verb *verb, int argc, char **arg
 
 	while ((c = assay_cli_getopt(verb, argc, argv, "o:", opts)) != -1) {
 		switch (c) {
+		case ASSAY_CLI_ALLOW_BACKING:
+			a.disk_opts.allow_backing = true;
+			break;
 		case 'l':
 			a.log = optarg;
 			break;

@@ -3,6 +3,7 @@
 #ifndef ASSAY_CLI_PLATFORM_PRIV_H
 #define ASSAY_CLI_PLATFORM_PRIV_H
 
+#include "cli/disk.h"
 #include "precompute/learn.h"
 #include "precompute/probelog.h"
 
@@ -15,8 +16,8 @@ struct assay_boot_app {
 int assay_boot_app_read(const char *path, struct assay_boot_app *ret,
 			struct assay_err *err) ASSAY_MUST;
 /* The one that firmware starts from a disk: at its removable media path, or `boot` if not NULL. */
-int assay_boot_app_of_disk(const char *path, const char *boot, struct assay_boot_app *ret,
-			   struct assay_err *err) ASSAY_MUST;
+int assay_boot_app_of_disk(const char *path, const struct assay_disk_opts *opts, const char *boot,
+			   struct assay_boot_app *ret, struct assay_err *err) ASSAY_MUST;
 
 /* {kind: …, date: …}; the date is SOURCE_DATE_EPOCH's or today's (UTC). */
 int assay_origin_new(const char *kind, struct assay_yaml **ret, struct assay_err *err) ASSAY_MUST;

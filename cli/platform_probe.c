@@ -216,7 +216,7 @@ static int probe(const struct probe_args *a, const char *disk_from)
 						.serial = assay_machine_serial(m) };
 	if (assay_qemu_plan(a->qemu, &paths, tpm_device, &q, &err) < 0 ||
 	    make_disk(m, disk_from, a->probe, arch, disk, &err) < 0 ||
-	    assay_boot_app_of_disk(disk, NULL, &app, &err) < 0 ||
+	    assay_boot_app_of_disk(disk, NULL, NULL, &app, &err) < 0 ||
 	    probe_origin(m, q, &origin, &err) < 0)
 		return assay_cli_fail(NULL, &err);
 	if (q->serial_added)

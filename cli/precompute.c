@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/disk.h"
 #include "core/out.h"
 #include "core/text.h"
 #include "precompute/precompute.h"
 
 struct options {
 	struct assay_precompute_options pre;
+	struct assay_disk_opts disk;
 	const char *platform;
 	const char *out;
 	bool json;
@@ -101,21 +102,14 @@ static void print_table(const struct assay_prediction *p)
 
 static int run(const struct options *o, const char *path)
 {
-	ASSAY_AUTO(assay_src) *disk = NULL;
 	ASSAY_AUTO(assay_image) *image = NULL;
 	ASSAY_AUTO(assay_platform) *platform = NULL;
 	ASSAY_AUTO(assay_prediction) *p = NULL;
-	ASSAY_AUTO_FREE char *copy = assay_strdup(path);
 	struct assay_err err;
 
-	if (!copy) {
-		assay_fail_mem(&err);
-		return assay_cli_fail(path, &err);
-	}
 	if (assay_platform_load(o->platform, &platform, &err) < 0)
 		return assay_cli_fail(o->platform, &err);
-	if (assay_src_open_file(path, &disk, &err) < 0 ||
-	    assay_image_open(disk, basename(copy), &image, &err) < 0 ||
+	if (assay_cli_image_open(path, &o->disk, &image, &err) < 0 ||
 	    assay_precompute(image, platform, &o->pre, &p, &err) < 0)
 		return assay_cli_fail(path, &err);
 	if (o->json || o->out) {
@@ -132,6 +126,7 @@ static int run(const struct options *o, const char *path)
 int assay_cmd_precompute(const struct assay_verb *verb, int argc, char **argv)
 {
 	static const struct option opts[] = {
+		ASSAY_CLI_DISK_OPTION,
 		{ "platform", required_argument, NULL, 'p' },
 		{ "bank", required_argument, NULL, 'b' },
 		{ "boot", required_argument, NULL, 'B' },
@@ -149,6 +144,9 @@ int assay_cmd_precompute(const struct assay_verb *verb, int argc, char **argv)
 
 	while ((ch = assay_cli_getopt(verb, argc, argv, "o:", opts)) != -1) {
 		switch (ch) {
+		case ASSAY_CLI_ALLOW_BACKING:
+			o.disk.allow_backing = true;
+			break;
 		case 'p':
 			o.platform = optarg;
 			break;

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/disk.h"
 #include "core/text.h"
 #include "measure/verity/pair.h"
 
 struct options {
+	struct assay_disk_opts disk;
 	bool json;
 	const char *root_hash; /* given: the devices are named, not looked for */
 	const char *hash_device;
@@ -156,7 +158,8 @@ static int worse(int rc, const struct assay_verity_pair *pair)
 /* --- the two ways -------------------------------------------------------------------------------
  */
 
-static int check_disk(const char *path, uint64_t part, struct assay_json *list, bool json)
+static int check_disk(const char *path, uint64_t part, const struct options *o,
+		      struct assay_json *list)
 {
 	ASSAY_AUTO(assay_src) *disk = NULL;
 	ASSAY_AUTO(assay_verity_pairs) *pairs = NULL;
@@ -164,7 +167,7 @@ static int check_disk(const char *path, uint64_t part, struct assay_json *list, 
 	struct assay_err err;
 	size_t n = 0;
 
-	if (assay_src_open_file(path, &disk, &err) < 0 ||
+	if (assay_cli_disk_open(path, &o->disk, &disk, &err) < 0 ||
 	    assay_verity_pairs_find(disk, &pairs, &err) < 0)
 		return assay_cli_fail(path, &err);
 	for (size_t i = 0; i < pairs->n; i++) {
@@ -177,7 +180,7 @@ static int check_disk(const char *path, uint64_t part, struct assay_json *list, 
 		rc = worse(rc, pair);
 		if (!pair->checked)
 			assay_cli_fail(path, &pair->err);
-		if (json)
+		if (o->json)
 			assay_json_append(list, pair_json(pair));
 		else
 			print_pair(pair);
@@ -197,10 +200,10 @@ static int check_device(const char *path, const struct options *o, struct assay_
 	struct assay_verity_pair pair = { .params = o->params };
 	struct assay_err err;
 
-	if (assay_src_open_file(path, &data, &err) < 0)
+	if (assay_cli_disk_open(path, &o->disk, &data, &err) < 0)
 		return assay_cli_fail(path, &err);
 	if (o->hash_device) {
-		if (assay_src_open_file(o->hash_device, &hash, &err) < 0)
+		if (assay_cli_disk_open(o->hash_device, &o->disk, &hash, &err) < 0)
 			return assay_cli_fail(o->hash_device, &err);
 	} else {
 		hash = assay_src_ref(data);
@@ -236,6 +239,9 @@ static bool parse_option(int c, struct options *o)
 	uint64_t n = 0;
 
 	switch (c) {
+	case ASSAY_CLI_ALLOW_BACKING:
+		o->disk.allow_backing = true;
+		return true;
 	case 'j':
 		o->json = true;
 		return true;
@@ -278,6 +284,7 @@ static bool parse_option(int c, struct options *o)
 int assay_cmd_verity(const struct assay_verb *verb, int argc, char **argv)
 {
 	static const struct option opts[] = {
+		ASSAY_CLI_DISK_OPTION,
 		{ "json", no_argument, NULL, 'j' },
 		{ "root-hash", required_argument, NULL, 'r' },
 		{ "hash-device", required_argument, NULL, 'd' },
@@ -306,8 +313,8 @@ int assay_cmd_verity(const struct assay_verb *verb, int argc, char **argv)
 			return assay_cli_usage(verb);
 		if (!parse_option(c, &o))
 			return assay_cli_usage_msg(verb, "'%s' is not understood", optarg);
-		device |= c != 'j' && c != 'r';
-		shape |= strchr("afDHNs", c) != NULL;
+		device |= c != 'j' && c != 'r' && c != ASSAY_CLI_ALLOW_BACKING;
+		shape |= c < 0x80 && strchr("afDHNs", c) != NULL;
 	}
 	if (device && !o.root_hash)
 		return assay_cli_usage_msg(verb, "that option needs --root-hash");
@@ -320,7 +327,7 @@ int assay_cmd_verity(const struct assay_verb *verb, int argc, char **argv)
 		return assay_cli_usage_msg(verb, "'%s' is no partition number", argv[optind + 1]);
 
 	rc = o.root_hash ? check_device(argv[optind], &o, list)
-			 : check_disk(argv[optind], part, list, o.json);
+			 : check_disk(argv[optind], part, &o, list);
 	if (o.json && assay_json_len(list) > 0) {
 		const int written = assay_cli_write_json(list, "-");
 

@@ -221,6 +221,8 @@ int assay_image_facts(struct assay_image *image, const char *boot, unsigned bank
 
 	assay_json_set_str(disk, "name", image->name);
 	assay_json_set_int(disk, "size", assay_src_size(image->disk));
+	assay_json_set_str(disk, "format", image->file.format);
+	assay_json_set_int(disk, "file_size", image->file.file_size);
 	if (assay_hash_src(image->disk, banks | ASSAY_BANK_BIT(ASSAY_SHA256), &d, err) < 0)
 		return -1;
 	assay_json_set(disk, "digest", assay_json_digests(&d));

@@ -16,6 +16,7 @@ int assay_image_open(struct assay_src *disk, const char *name, struct assay_imag
 	if (!image)
 		return assay_fail_mem(err);
 	image->disk = assay_src_ref(disk);
+	image->file = (struct assay_disk_info){ "raw", assay_src_size(disk) };
 	image->name = assay_strdup(name);
 	if (!image->name)
 		return assay_fail_mem(err);

@@ -8,11 +8,13 @@
 
 #include "core/json.h"
 #include "measure/disk/gpt.h"
+#include "measure/disk/open.h"
 #include "measure/fs/fs.h"
 #include "measure/pe/uki.h"
 
 struct assay_image {
 	char *name; /* the file's name without its folder */
+	struct assay_disk_info file; /* what the disk was in: "raw" until the opener says otherwise */
 	struct assay_src *disk;
 	struct assay_gpt *gpt;
 	const struct assay_gpt_part *esp; /* the first EFI system partition */
