@@ -32,7 +32,7 @@ check=(
 	python3-yaml qemu-utils sbsigntool shellcheck skopeo squashfs-tools umoci xxd
 	xz-utils
 )
-bench=(binutils openssl pesign time)
+bench=(binutils cryptsetup-bin openssl pesign time)
 fuzz=(clang llvm)
 case $release in
 debian-12) fuzz+=(libclang-rt-14-dev) ;;

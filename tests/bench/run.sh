@@ -12,7 +12,7 @@ runs=${RUNS:-7}
 work=build/bench
 out=build/bench.md
 
-for tool in openssl objcopy pesign python3 mkfs.vfat mcopy sfdisk; do
+for tool in openssl objcopy pesign python3 mkfs.vfat mcopy sfdisk veritysetup; do
 	command -v "$tool" >/dev/null || { echo "run.sh: $tool is missing" >&2; exit 1; }
 done
 mkdir -p "$work"
@@ -106,6 +106,21 @@ bare=$(best "$assay" precompute "$work/disk.raw" --platform "$platform" --bank s
 whole=$(best "$assay" precompute "$work/disk.raw" --platform "$platform" --bank sha256 --json)
 banks=$(best "$assay" precompute "$work/disk.raw" --platform "$platform" --no-image-digest --json)
 
+say "dm-verity"
+veritydata=$work/verity.data
+if [ ! -r "$work/verity.fmt" ]; then
+	head -c 1G /dev/urandom >"$veritydata"
+	veritysetup format "$veritydata" "$work/verity.tree" >"$work/verity.fmt.new"
+	mv "$work/verity.fmt.new" "$work/verity.fmt"
+fi
+root=$(sed -n 's/^Root hash:[[:space:]]*//p' "$work/verity.fmt")
+cat "$veritydata" "$work/verity.tree" >/dev/null
+rate3=$(speed)
+verity=$(best "$assay" verity --root-hash "$root" --hash-device "$work/verity.tree" "$veritydata")
+veritysetup=$(best veritysetup verify "$veritydata" "$work/verity.tree" "$root")
+rate4=$(speed)
+memverity=$(peak "$assay" verity --root-hash "$root" --hash-device "$work/verity.tree" "$veritydata")
+
 say "memory"
 mem=$(peak "$assay" precompute "$work/disk.raw" --platform "$platform" --json)
 mem10=$(peak "$assay" precompute "$work/large.raw" --platform "$platform" --no-image-digest --json)
@@ -113,7 +128,8 @@ memfacts=$(peak "$assay" measure "$work/disk.raw" --bank sha1,sha256,sha384,sha5
 
 awk -v size="$size" -v rate="$rate" -v rate2="$rate2" -v pe="$pe" -v pesign="$pesign" -v dgst="$dgst" \
 	-v peers="$peers" -v bare="$bare" -v whole="$whole" -v banks="$banks" -v mem="$mem" -v mem10="$mem10" \
-	-v memfacts="$memfacts" -v cores="$(nproc)" '
+	-v memfacts="$memfacts" -v verity="$verity" -v veritysetup="$veritysetup" -v rate3="$rate3" -v rate4="$rate4" \
+	-v memverity="$memverity" -v cores="$(nproc)" '
 function row(what, ours, other, ratio, want) {
 	printf "| %s | %s | %s | %s | %s |\n", what, ours, other, ratio, want
 }
@@ -135,6 +151,13 @@ BEGIN {
 	r = peers / whole
 	row("the same with the digest of the whole disk", sprintf("%.3f s", whole), sprintf("%.3f s", peers), sprintf("%.2f", r), "-")
 	row("the same in sha1, sha256, sha384", sprintf("%.3f s", banks), "", "", "-")
+	if (rate4 > rate3) rate3 = rate4
+	gb = 1024 * 1024 * 1024
+	r = gb / verity / rate3 / cores
+	row("dm-verity over 1 GiB, against `openssl speed` sha256 on all cores", sprintf("%.3f s, %.0f MB/s", verity, gb / verity / 1e6), sprintf("%d x %.0f MB/s", cores, rate3 / 1e6), sprintf("%.2f", r), target(r, 0.85))
+	r = veritysetup / verity
+	row("the same against veritysetup verify", sprintf("%.3f s", verity), sprintf("%.3f s", veritysetup), sprintf("%.2f", r), target(r, 2.2))
+	row("its peak memory", sprintf("%.1f MiB", memverity / 1024), "", "", ceiling(memverity))
 	row("peak memory, disk of 100 MB", sprintf("%.1f MiB", mem / 1024), "", "", ceiling(mem))
 	row("peak memory, disk of 10 GB", sprintf("%.1f MiB", mem10 / 1024), "", "", ceiling(mem10))
 	row("peak memory, `measure` in four banks", sprintf("%.1f MiB", memfacts / 1024), "", "", ceiling(memfacts))
