@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
+#include "cli/links.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +91,24 @@ static void print_program(const struct assay_json *p, const char *boot)
 	}
 }
 
-static void print_facts(const struct assay_json *facts)
+/* How many bytes of the disk a digest covers. */
+static void print_regions(const struct assay_json *regions)
+{
+	static const char *const names[] = { "yes", "partly", "no" };
+	int64_t bytes[3] = { 0 };
+
+	for (size_t i = 0; i < assay_json_len(regions); i++) {
+		const struct assay_json *r = assay_json_at(regions, i);
+
+		for (size_t k = 0; k < 3; k++)
+			if (strcmp(text_of(r, "measured"), names[k]) == 0)
+				bytes[k] += number_of(r, "size");
+	}
+	printf("bytes   %lld measured, %lld in part, %lld not (--json: regions)\n", (long long)bytes[0],
+	       (long long)bytes[1], (long long)bytes[2]);
+}
+
+static void print_facts(const struct assay_json *facts, const struct assay_links *links)
 {
 	const struct assay_json *image = assay_json_get(facts, "image");
 	const struct assay_json *esp = assay_json_get(facts, "esp");
@@ -118,6 +136,9 @@ static void print_facts(const struct assay_json *facts)
 		putchar('\n');
 		print_digests(assay_json_get(f, "digest"), "        ");
 	}
+	putchar('\n');
+	assay_cli_links_print(links);
+	print_regions(assay_json_get(facts, "regions"));
 }
 
 int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
@@ -133,7 +154,8 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 	struct assay_disk_opts disk = { 0 };
 	ASSAY_AUTO(assay_image) *image = NULL;
 	ASSAY_AUTO(assay_json) *facts = NULL;
-	unsigned banks = ASSAY_BANK_BIT(ASSAY_SHA256);
+	ASSAY_AUTO(assay_links) *links = NULL;
+	struct assay_facts_options options = { .banks = ASSAY_BANK_BIT(ASSAY_SHA256) };
 	const char *out = NULL;
 	char *boot = NULL;
 	bool json = false;
@@ -143,7 +165,7 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 	while ((ch = assay_cli_getopt(verb, argc, argv, "o:", opts)) != -1) {
 		switch (ch) {
 		case 'b':
-			if (assay_bank_list(optarg, &banks, &err) < 0)
+			if (assay_bank_list(optarg, &options.banks, &err) < 0)
 				return assay_cli_usage_msg(verb, "%s", err.msg);
 			break;
 		case ASSAY_CLI_ALLOW_BACKING:
@@ -169,15 +191,17 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 		if (*p == '\\')
 			*p = '/';
 
+	options.boot = boot;
 	if (assay_cli_image_open(path, &disk, &image, &err) < 0 ||
-	    assay_image_facts(image, boot, banks, &facts, &err) < 0)
+	    assay_image_facts(image, &options, &facts, &links, &err) < 0)
 		return assay_cli_fail(path, &err);
 	if (json || out) {
 		int rc = assay_cli_write_json(facts, out ? out : "-");
 
-		if (rc != ASSAY_EXIT_OK || json)
+		if (rc != ASSAY_EXIT_OK)
 			return rc;
 	}
-	print_facts(facts);
-	return ASSAY_EXIT_OK;
+	if (!json)
+		print_facts(facts, links);
+	return assay_cli_links_judge(path, links);
 }

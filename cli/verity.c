@@ -9,7 +9,7 @@
 
 #include "cli/disk.h"
 #include "core/text.h"
-#include "measure/verity/pair.h"
+#include "measure/verity/report.h"
 
 struct options {
 	struct assay_disk_opts disk;
@@ -34,78 +34,11 @@ static bool parse_u64(const char *text, uint64_t *ret)
 /* --- what came out ------------------------------------------------------------------------------
  */
 
-static struct assay_json *fault_json(const struct assay_verity_fault *f)
-{
-	static const char *const kinds[] = {
-		[ASSAY_VERITY_BLOCK] = "digest",
-		[ASSAY_VERITY_SPARE] = "spare",
-		[ASSAY_VERITY_ROOT] = "root",
-	};
-	struct assay_json *o = assay_json_object();
-
-	assay_json_set_str(o, "kind", kinds[f->kind]);
-	assay_json_set_int(o, "level", f->level);
-	assay_json_set_int(o, "block", f->block);
-	assay_json_set_int(o, "offset", f->offset);
-	assay_json_set_int(o, "size", f->size);
-	return o;
-}
-
-static struct assay_json *pair_json(const struct assay_verity_pair *pair)
-{
-	const struct assay_verity_params *p = &pair->params;
-	const struct assay_verity_report *r = &pair->report;
-	struct assay_json *o = assay_json_object();
-
-	if (pair->data)
-		assay_json_set_int(o, "partition", pair->data);
-	if (pair->hash)
-		assay_json_set_int(o, "hash_partition", pair->hash);
-	if (pair->data || pair->hash || pair->source) {
-		assay_json_set_str(o, "usage", pair->usr ? "usr" : "root");
-		assay_json_set_str(o, "source", pair->source ? pair->source : "uuid");
-	}
-	if (pair->root_hash_size)
-		assay_json_set(o, "root_hash",
-			       assay_json_hex(pair->root_hash, pair->root_hash_size));
-	assay_json_set_bool(o, "verified", pair->checked && r->verified);
-	if (!pair->checked) {
-		assay_json_set_str(o, "error", pair->err.msg);
-		return o;
-	}
-	assay_json_set_str(o, "algorithm", assay_bank_name(p->bank));
-	assay_json_set_int(o, "hash_type", p->hash_type);
-	assay_json_set_int(o, "data_block_size", p->data_block_size);
-	assay_json_set_int(o, "hash_block_size", p->hash_block_size);
-	assay_json_set_int(o, "data_blocks", p->data_blocks);
-	assay_json_set_bool(o, "superblock", p->superblock);
-	assay_json_set(o, "salt", assay_json_hex(p->salt, p->salt_size));
-	assay_json_set_int(o, "levels", r->levels);
-	assay_json_set(o, "data_root_hash", assay_json_hex(r->data_root, assay_bank_size(p->bank)));
-	if (!r->verified) {
-		struct assay_json *faults = assay_json_array();
-
-		for (size_t i = 0; i < r->n_faults && i < ASSAY_VERITY_MAX_FAULTS; i++)
-			assay_json_append(faults, fault_json(&r->faults[i]));
-		assay_json_set(o, "faults", faults);
-		assay_json_set_int(o, "faults_total", r->n_faults);
-		assay_json_set_int(o, "unjudged", r->n_unjudged);
-	}
-	return o;
-}
-
 static void print_fault(const struct assay_verity_fault *f)
 {
-	if (f->kind == ASSAY_VERITY_ROOT) {
-		puts("    the root hash is that of neither the data nor the stored tree");
-		return;
-	}
-	if (f->level == 0)
-		printf("    data block %" PRIu64, f->block);
-	else
-		printf("    tree level %u, block %" PRIu64, f->level, f->block);
-	printf(", %" PRIu64 " bytes at byte 0x%" PRIx64 "%s\n", f->size, f->offset,
-	       f->kind == ASSAY_VERITY_SPARE ? ": not zeros beside its digests" : "");
+	ASSAY_AUTO_FREE char *text = assay_verity_fault_text(f);
+
+	printf("    %s\n", text ? text : "out of memory");
 }
 
 static void print_pair(const struct assay_verity_pair *pair)
@@ -181,7 +114,7 @@ static int check_disk(const char *path, uint64_t part, const struct options *o,
 		if (!pair->checked)
 			assay_cli_fail(path, &pair->err);
 		if (o->json)
-			assay_json_append(list, pair_json(pair));
+			assay_json_append(list, assay_verity_pair_json(pair));
 		else
 			print_pair(pair);
 	}
@@ -224,7 +157,7 @@ static int check_device(const char *path, const struct options *o, struct assay_
 		return assay_cli_fail(path, &err);
 	pair.checked = true;
 	if (o->json)
-		assay_json_append(list, pair_json(&pair));
+		assay_json_append(list, assay_verity_pair_json(&pair));
 	else
 		print_pair(&pair);
 	return worse(ASSAY_EXIT_OK, &pair);

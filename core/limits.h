@@ -122,6 +122,12 @@
 #define ASSAY_ESP_MAX_FILES 65536
 
 /*
+ * Regions of a disk that are told apart: an ESP of a hundred files has some thousand; each is 150 bytes of
+ * JSON. A disk with more (a file in many pieces) is told about more coarsely.
+ */
+#define ASSAY_REGIONS_MAX (1U << 16)
+
+/*
  * Container archives. `docker save` writes three to six entries for each layer; nothing is
  * extracted, an entry costs its name.
  */

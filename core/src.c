@@ -352,6 +352,34 @@ uint64_t assay_src_origin(const struct assay_src *src, uint64_t off)
 	return off;
 }
 
+uint64_t assay_src_stretch(const struct assay_src *src, uint64_t off, bool *ret_hole)
+{
+	uint64_t len = off < src->size ? src->size - off : 0;
+
+	*ret_hole = false;
+	for (; src->parent && len > 0 && !*ret_hole; src = src->parent) {
+		if (src->kind == KIND_SLICE) {
+			off += src->off;
+		} else {
+			const struct piece *p = &src->pieces[find_piece(src, off)];
+			const uint64_t left = p->len - (off - p->start);
+
+			if (len > left)
+				len = left;
+			*ret_hole = p->hole;
+			off = p->off + (off - p->start);
+		}
+	}
+	return len;
+}
+
+bool assay_src_within(const struct assay_src *src, const struct assay_src *outer)
+{
+	while (src && src != outer)
+		src = src->parent;
+	return src != NULL;
+}
+
 /* --- reading -----------------------------------------------------------------------------------
  */
 

@@ -9,6 +9,7 @@
 #ifndef ASSAY_CORE_SRC_H
 #define ASSAY_CORE_SRC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,6 +70,10 @@ uint64_t assay_src_size(const struct assay_src *src);
  * bytes before the hole end.
  */
 uint64_t assay_src_origin(const struct assay_src *src, uint64_t off);
+/* How many bytes from `off` on lie one behind the other in the outermost file, or in one hole; 0 past the end. */
+uint64_t assay_src_stretch(const struct assay_src *src, uint64_t off, bool *ret_hole);
+/* Is it cut out of this outermost source, or that source itself? */
+bool assay_src_within(const struct assay_src *src, const struct assay_src *outer);
 
 /* Reads exactly len bytes or fails: ASSAY_E_CORRUPT when the range leaves the source. */
 int assay_src_read(struct assay_src *src, uint64_t off, void *buf, size_t len,

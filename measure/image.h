@@ -51,11 +51,20 @@ int assay_image_boot_path(struct assay_image *image, const char *arch, char **re
 int assay_image_read(struct assay_image *image, const char *path, uint64_t limit, uint8_t **ret,
 		     size_t *ret_len, struct assay_err *err) ASSAY_MUST;
 
+struct assay_links; /* measure/links.h */
+
+struct assay_facts_options {
+	const char *boot; /* as in assay_precompute(): NULL for the firmware's rule */
+	unsigned banks;
+	bool no_image_digest; /* leave the digest of the whole disk out */
+};
 /*
- * Every fact about the disk: schema assay.facts/1. Hashes the disk and every file on the ESP. `boot` as in
- * assay_precompute(): NULL for the firmware's rule. What boots must be readable, a broken program beside it is a fact.
+ * Every fact about the disk: schema assay.facts/1. Hashes the disk, every file on the ESP, and what lies below root
+ * hashes. What boots must be readable, a broken program beside it is a fact. A broken link of the chain is a fact,
+ * too; the caller asks `ret_links`.
  */
-int assay_image_facts(struct assay_image *image, const char *boot, unsigned banks,
-		      struct assay_json **ret, struct assay_err *err) ASSAY_MUST;
+int assay_image_facts(struct assay_image *image, const struct assay_facts_options *options,
+		      struct assay_json **ret, struct assay_links **ret_links,
+		      struct assay_err *err) ASSAY_MUST;
 
 #endif

@@ -575,3 +575,27 @@ uint32_t assay_fat_sector_size(const struct assay_fs *fs)
 
 	return fs->ops == &assay_fat_ops ? fat->bpb.sector_size : 0;
 }
+
+const struct assay_fat_bpb *assay_fat_shape(const struct assay_fs *fs)
+{
+	return fs->ops == &assay_fat_ops ? &((const struct fat *)fs->data)->bpb : NULL;
+}
+
+int assay_fat_folder(struct assay_fs *fs, const char *path, struct assay_src **ret,
+		     struct assay_err *err)
+{
+	struct assay_str spelled = { 0 };
+	struct place at;
+	int rc;
+
+	if (fs->ops != &assay_fat_ops)
+		return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET, "no FAT filesystem");
+	rc = resolve(fs->data, path, &at, &spelled, err);
+	if (rc == 0 && !at.dir)
+		rc = assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "%s: not a directory",
+				spelled.p);
+	if (rc == 0)
+		rc = assay_fat_entries(fs->data, at.cluster, ret, err);
+	assay_str_clear(&spelled);
+	return rc;
+}

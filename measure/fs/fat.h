@@ -36,6 +36,12 @@ struct assay_fat_bpb {
 int assay_fat_parse_bpb(struct assay_cur in, uint64_t holder, struct assay_fat_bpb *ret,
 			struct assay_err *err) ASSAY_MUST;
 
+/* Where its parts lie; NULL when it is no FAT. */
+const struct assay_fat_bpb *assay_fat_shape(const struct assay_fs *fs);
+/* The entries of a folder, as bytes. */
+int assay_fat_folder(struct assay_fs *fs, const char *path, struct assay_src **ret,
+		     struct assay_err *err) ASSAY_MUST;
+
 /* The FAT's own sector size (which is not always the disk's), or 0 when it is no FAT. */
 uint32_t assay_fat_sector_size(const struct assay_fs *fs);
 

@@ -51,6 +51,15 @@ static int decode(const struct fat *fat, const struct walk *w, const uint8_t *en
 	return 0;
 }
 
+int assay_fat_entries(struct fat *fat, uint32_t cluster, struct assay_src **ret,
+		      struct assay_err *err)
+{
+	if (cluster == 0 && fat->bpb.bits != 32)
+		return assay_src_slice(fat->src, fat->bpb.root_off,
+				       (uint64_t)fat->bpb.root_entries * FAT_DIRENT, ret, err);
+	return assay_fat_chain(fat, cluster ? cluster : fat->bpb.root_cluster, true, 0, ret, err);
+}
+
 int assay_fat_visit(struct fat *fat, uint32_t cluster, fat_visit_fn *fn, void *arg,
 		    struct assay_err *err)
 {
@@ -59,14 +68,8 @@ int assay_fat_visit(struct fat *fat, uint32_t cluster, fat_visit_fn *fn, void *a
 	struct fat_entry e;
 	uint8_t chunk[CHUNK];
 
-	if (cluster == 0 && fat->bpb.bits != 32) {
-		if (assay_src_slice(fat->src, fat->bpb.root_off,
-				    (uint64_t)fat->bpb.root_entries * FAT_DIRENT, &dir, err) < 0)
-			return -1;
-	} else if (assay_fat_chain(fat, cluster ? cluster : fat->bpb.root_cluster, true, 0, &dir,
-				   err) < 0) {
+	if (assay_fat_entries(fat, cluster, &dir, err) < 0)
 		return -1;
-	}
 
 	const uint64_t size = assay_src_size(dir) / FAT_DIRENT * FAT_DIRENT;
 	for (uint64_t off = 0; off < size; off += FAT_DIRENT) {

@@ -58,6 +58,10 @@ typedef int fat_visit_fn(const struct fat_entry *e, void *arg, struct assay_err 
 int assay_fat_visit(struct fat *fat, uint32_t cluster, fat_visit_fn *fn, void *arg,
 		    struct assay_err *err) ASSAY_MUST;
 
+/* The entries as bytes. */
+int assay_fat_entries(struct fat *fat, uint32_t cluster, struct assay_src **ret,
+		      struct assay_err *err) ASSAY_MUST;
+
 /* --- fat_name.c --- */
 
 /* The name of an entry from its 8.3 entry and the (up to 20) entries before it, nearest first. */

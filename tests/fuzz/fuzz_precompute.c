@@ -6,6 +6,7 @@
  * EFI/Linux, a section's name and content, bytes laid over the UKI). Target functions:
  * assay_precompute, assay_image_facts.
  */
+#include "measure/links.h"
 #include "precompute/precompute.h"
 #include "tests/unit/chain_build.h"
 
@@ -31,7 +32,9 @@ static void run(uint8_t *disk, size_t len)
 	ASSAY_AUTO(assay_src) *src = NULL;
 	ASSAY_AUTO(assay_image) *image = NULL;
 	ASSAY_AUTO(assay_prediction) *p = NULL;
+	static const struct assay_facts_options facts_options = { .banks = ASSAY_BANK_BIT(ASSAY_SHA1) };
 	ASSAY_AUTO(assay_json) *facts = NULL;
+	ASSAY_AUTO(assay_links) *links = NULL;
 	struct assay_err err;
 
 	if (assay_src_from_mem(disk, len, &src, &err) < 0 ||
@@ -48,7 +51,7 @@ static void run(uint8_t *disk, size_t len)
 		    assay_prediction_parse(json, &back, &err) < 0)
 			abort();
 	}
-	if (assay_image_facts(image, NULL, ASSAY_BANK_BIT(ASSAY_SHA1), &facts, &err) < 0)
+	if (assay_image_facts(image, &facts_options, &facts, &links, &err) < 0)
 		return;
 }
 

@@ -593,6 +593,47 @@ static void test_ops(void **state)
 	assert_int_equal(freed, 1);
 }
 
+/* Byte by byte: a stretch ends where the origin of the next byte does not follow. */
+static void test_stretch(void **state)
+{
+	static const struct assay_extent e[] = { { 100, 10 }, { 110, 5 }, { 50, 7 }, { 0, 1 } };
+	static const struct assay_extent holed[] = { { 7, 5 }, { ASSAY_SRC_HOLE, 6 }, { 12, 5 } };
+	bool hole;
+	ASSAY_AUTO(assay_src) *sparse = NULL;
+	ASSAY_AUTO(assay_src) *src = NULL;
+	ASSAY_AUTO(assay_src) *part = NULL;
+	ASSAY_AUTO(assay_src) *file = NULL;
+	ASSAY_AUTO(assay_src) *inner = NULL;
+	ASSAY_AUTO(assay_src) *other = NULL;
+
+	(void)state;
+	assert_int_equal(assay_src_from_mem(data, sizeof(data), &src, NULL), 0);
+	assert_int_equal(assay_src_from_mem(data, sizeof(data), &other, NULL), 0);
+	assert_int_equal(assay_src_slice(src, 300, 200, &part, NULL), 0);
+	assert_int_equal(assay_src_extents(part, e, 4, &file, NULL), 0);
+	assert_int_equal(assay_src_slice(file, 3, 19, &inner, NULL), 0);
+	for (uint64_t at = 0; at < 19; at++) {
+		uint64_t n = 1;
+
+		while (at + n < 19 && assay_src_origin(inner, at + n) == assay_src_origin(inner, at) + n)
+			n++;
+		assert_int_equal(assay_src_stretch(inner, at, &hole), n);
+	}
+	assert_int_equal(assay_src_stretch(inner, 19, &hole), 0);
+	assert_int_equal(assay_src_stretch(src, 5, &hole), sizeof(data) - 5);
+	assert_false(hole);
+	assert_int_equal(assay_src_extents(part, holed, 3, &sparse, NULL), 0);
+	assert_int_equal(assay_src_stretch(sparse, 3, &hole), 2);
+	assert_false(hole);
+	assert_int_equal(assay_src_stretch(sparse, 6, &hole), 5);
+	assert_true(hole);
+	assert_int_equal(assay_src_stretch(sparse, 11, &hole), 5);
+	assert_false(hole);
+	assert_true(assay_src_within(inner, src));
+	assert_true(assay_src_within(src, src));
+	assert_false(assay_src_within(inner, other));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_mem),	      cmocka_unit_test(test_file),
 	cmocka_unit_test(test_empty_file),    cmocka_unit_test(test_cloexec),
@@ -602,7 +643,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_extents_random),
 	cmocka_unit_test(test_limits),	      cmocka_unit_test(test_huge),
 	cmocka_unit_test(test_threads),	      cmocka_unit_test(test_block_device),
-	cmocka_unit_test(test_ops),	      cmocka_unit_test(test_out_of_memory),
+	cmocka_unit_test(test_ops),	      cmocka_unit_test(test_stretch),
+	cmocka_unit_test(test_out_of_memory),
 };
 
 UNIT_MAIN(tests)
