@@ -91,6 +91,8 @@
 #define ASSAY_FS_MAX_PATH 4096U
 /* Symbolic links on the way to one file; Linux's own MAXSYMLINKS. */
 #define ASSAY_FS_MAX_LINKS 40U
+/* Names of one directory: a distribution's largest has some ten thousand; each costs some 60 bytes here. */
+#define ASSAY_FS_MAX_ENTRIES (1U << 20)
 /* Accepted values of one PCR: the product of its events' sets. Vendors change one or two of them. */
 #define ASSAY_MAX_ACCEPTED 64
 /* Events of one PCR in a prediction; a GRUB machine with a long script has some hundred. */

@@ -27,7 +27,7 @@ golden=(
 	mtools openssl ovmf python3 qemu-system-x86 swtpm swtpm-tools systemd-boot-efi tpm2-tools util-linux zstd
 )
 check=(
-	bats binutils busybox-static bzip2 clang clang-format cpio cryptsetup-bin dosfstools e2fsprogs efitools file gdisk
+	bats binutils busybox-static bzip2 clang clang-format cpio cryptsetup-bin dosfstools e2fsprogs efitools erofs-utils file gdisk
 	git gzip jq kmod libcmocka-dev libefivar1 libtpms-dev mandoc osslsigncode pesign python3-jsonschema
 	python3-yaml qemu-utils sbsigntool shellcheck skopeo squashfs-tools umoci xxd
 	xz-utils

@@ -7,7 +7,10 @@
 #include "core/num.h"
 #include "measure/fs/fs_priv.h"
 
-static const struct assay_fs_ops *const rows[] = { &assay_fat_ops };
+static const struct assay_fs_ops *const rows[] = {
+	&assay_fat_ops,
+	&assay_erofs_ops,
+};
 
 /* For the message only. Superblock magics as each format's own documentation has them. */
 static const struct {
@@ -24,7 +27,6 @@ static const struct {
 	{ 0, 4, "hsqs", "squashfs" },
 	{ 0, 4, "XFSB", "XFS" },
 	{ 65600, 8, "_BHRfS_M", "btrfs" },
-	{ 1024, 4, "\xe2\xe1\xf5\xe0", "erofs" },
 	{ 1024, 4, "\x10\x20\xf5\xf2", "F2FS" },
 	{ 32769, 5, "CD001", "ISO 9660" },
 	{ 4086, 10, "SWAPSPACE2", "Linux swap" },

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared between erofs.c (superblock, inodes), erofs_map.c (where bytes lie) and erofs_dir.c
+ * (names). */
+#ifndef ASSAY_MEASURE_FS_EROFS_PRIV_H
+#define ASSAY_MEASURE_FS_EROFS_PRIV_H
+
+#include "measure/fs/erofs.h"
+
+struct erofs {
+	struct assay_src *src;
+	struct assay_erofs_super sb;
+};
+
+/* --- erofs.c --- */
+
+/* `ret_off`: where it starts in the filesystem. */
+int assay_erofs_inode(const struct erofs *fs, uint64_t nid, struct assay_erofs_inode *ret,
+		      uint64_t *ret_off, struct assay_err *err) ASSAY_MUST;
+
+/* --- erofs_map.c --- */
+
+/* Where the bytes of an inode at `off` lie, holes included; they make up its size. Fresh memory. */
+int assay_erofs_map(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
+		    struct assay_extent **ret, size_t *ret_n, struct assay_err *err) ASSAY_MUST;
+/* The same as a source. */
+int assay_erofs_data(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
+		     struct assay_src **ret, struct assay_err *err) ASSAY_MUST;
+
+/* --- erofs_dir.c --- */
+
+int assay_erofs_list(void *fs, uint64_t nid, struct assay_dir *ret,
+		     struct assay_err *err) ASSAY_MUST;
+int assay_erofs_lookup(void *fs, uint64_t dir, const char *name, uint64_t *ret,
+		       struct assay_err *err) ASSAY_MUST;
+
+#endif
