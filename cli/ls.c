@@ -194,7 +194,8 @@ int assay_cmd_ls(const struct assay_verb *verb, int argc, char **argv)
 	return ASSAY_EXIT_OK;
 }
 
-static int copy(struct assay_src *file, struct assay_out *out, struct assay_err *err)
+static int copy(struct assay_src *file, const char *path, struct assay_out *out,
+		struct assay_err *err)
 {
 	const uint64_t size = assay_src_size(file);
 	ASSAY_AUTO_FREE uint8_t *block = malloc(COPY_BLOCK);
@@ -205,7 +206,7 @@ static int copy(struct assay_src *file, struct assay_out *out, struct assay_err 
 		size_t len = size - off < COPY_BLOCK ? (size_t)(size - off) : COPY_BLOCK;
 
 		if (assay_src_read(file, off, block, len, err) < 0)
-			return -1;
+			return assay_wrap(err, "%s", path);
 		if (out)
 			assay_out_write(out, block, len);
 		else if (fwrite(block, 1, len, stdout) != len)
@@ -232,7 +233,7 @@ int assay_cmd_cat(const struct assay_verb *verb, int argc, char **argv)
 	/* Standard output is written as the file is read: nobody wants a UKI buffered for it. */
 	if (strcmp(o.out, "-") != 0 && assay_out_open(o.out, &out, &err) < 0)
 		return assay_cli_fail(o.out, &err);
-	if (copy(file, out, &err) < 0)
+	if (copy(file, o.path, out, &err) < 0)
 		return assay_cli_fail(o.disk, &err);
 	return ASSAY_EXIT_OK;
 }

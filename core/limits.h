@@ -93,6 +93,12 @@
 #define ASSAY_FS_MAX_LINKS 40U
 /* Names of one directory: a distribution's largest has some ten thousand; each costs some 60 bytes here. */
 #define ASSAY_FS_MAX_ENTRIES (1U << 20)
+/* Unpacked blocks kept of one filesystem; 16 blocks of squashfs's largest kind. */
+#define ASSAY_FS_BLOCK_CACHE ((size_t)16 << 20)
+/* One squashfs directory: half a million names of usual length; its own field is 32 bits wide. */
+#define ASSAY_SQFS_MAX_DIR (16U << 20)
+/* Blocks of one squashfs file: half a TiB with blocks of the usual 128 KiB; each costs 4 bytes here. */
+#define ASSAY_SQFS_MAX_BLOCKS (1U << 22)
 /* Accepted values of one PCR: the product of its events' sets. Vendors change one or two of them. */
 #define ASSAY_MAX_ACCEPTED 64
 /* Events of one PCR in a prediction; a GRUB machine with a long script has some hundred. */

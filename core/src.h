@@ -51,7 +51,8 @@ int assay_src_join(struct assay_src *const *parts, size_t n, struct assay_src **
 /*
  * Bytes that come from elsewhere: a file that is unpacked as it is read, a disk behind a server. read() gets ranges
  * that lie inside `size`, from several threads at a time, and fills them whole or fails; what it says for `at` in an
- * error is an offset in these bytes. They count as an outermost file. free() is called once, also when this fails.
+ * error is where the fault lies in what it makes them from. They count as an outermost file. free() is called once,
+ * also when this fails.
  */
 struct assay_src_ops {
 	int (*read)(void *data, uint64_t off, uint8_t *buf, size_t len, struct assay_err *err);

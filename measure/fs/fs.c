@@ -10,6 +10,7 @@
 static const struct assay_fs_ops *const rows[] = {
 	&assay_fat_ops,
 	&assay_erofs_ops,
+	&assay_squashfs_ops,
 };
 
 /* For the message only. Superblock magics as each format's own documentation has them. */
@@ -24,7 +25,7 @@ static const struct {
 	{ 3, 8, "NTFS    ", "NTFS" },
 	{ 3, 8, "EXFAT   ", "exFAT" },
 	{ 1080, 2, "\x53\xef", "ext2, ext3 or ext4" },
-	{ 0, 4, "hsqs", "squashfs" },
+	{ 0, 4, "sqsh", "squashfs of a big-endian machine, before 4.0" },
 	{ 0, 4, "XFSB", "XFS" },
 	{ 65600, 8, "_BHRfS_M", "btrfs" },
 	{ 1024, 4, "\x10\x20\xf5\xf2", "F2FS" },

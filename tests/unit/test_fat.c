@@ -725,7 +725,7 @@ static void test_other_filesystems(void **state)
 	      "EXFAT   ",
 	      11, "unsupported: this is exFAT");
 	other(1080, "\x53\xef", 2, "ext2, ext3 or ext4");
-	other(0, "hsqs", 4, "squashfs");
+	other(0, "sqsh", 4, "squashfs of a big-endian machine");
 	other(0, "XFSB", 4, "XFS");
 	other(65600, "_BHRfS_M", 8, "btrfs");
 	other(0, "verity\0\0", 8, "a dm-verity hash tree");
