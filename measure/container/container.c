@@ -30,44 +30,122 @@ static int check_image(const struct assay_containers *c, struct assay_container_
 	return 0;
 }
 
-static int read_store(const struct assay_store *store, const struct assay_container_opts *opts,
-		      struct assay_containers **ret, struct assay_err *err)
+/* --- reading -----------------------------------------------------------------------------------
+ */
+
+void assay_reading_clear(struct assay_reading *r)
+{
+	assay_containers_free(&r->c);
+	assay_store_free(&r->store);
+}
+
+static int collect(struct assay_reading *r, struct assay_err *err)
+{
+	r->c = calloc(1, sizeof(*r->c));
+	if (!r->c)
+		return assay_fail_mem(err);
+	return assay_images_collect(r->store, r->c, err);
+}
+
+int assay_reading_tar(struct assay_reading *r, struct assay_src *src, struct assay_err *err)
+{
+	if (assay_store_open_tar(src, &r->store, &r->spooled, err) < 0)
+		return -1;
+	return collect(r, err);
+}
+
+int assay_reading_fs(struct assay_reading *r, struct assay_fs *fs, const char *path,
+		     struct assay_err *err)
+{
+	if (assay_store_open_fs(fs, path, &r->store, err) < 0)
+		return -1;
+	return collect(r, err);
+}
+
+static int finish(struct assay_reading *r, const struct assay_layer_job *jobs,
+		  struct assay_err *err)
+{
+	for (size_t i = 0; i < r->c->n_blobs && !r->failed; i++) {
+		r->failed = jobs[i].failed;
+		if (r->failed)
+			r->err = jobs[i].err;
+	}
+	r->c->checked = true;
+	for (size_t i = 0; i < r->c->n_images && !r->failed; i++)
+		if (check_image(r->c, &r->c->images[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int assay_readings_hash(struct assay_reading *r, size_t n, const struct assay_container_opts *opts,
+			struct assay_err *err)
 {
 	const uint64_t max = opts->max_layer ? opts->max_layer : ASSAY_CONTAINER_MAX_LAYER;
-	ASSAY_AUTO(assay_containers) *c = calloc(1, sizeof(*c));
+	ASSAY_AUTO_FREE struct assay_layer_job *jobs = NULL;
+	size_t n_jobs = 0, at = 0;
 
-	if (!c)
+	if (opts->ids_only)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		n_jobs += r[i].store ? r[i].c->n_blobs : 0;
+	jobs = calloc(n_jobs ? n_jobs : 1, sizeof(*jobs));
+	if (!jobs)
 		return assay_fail_mem(err);
-	if (assay_images_collect(store, c, err) < 0)
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; r[i].store && j < r[i].c->n_blobs; j++)
+			jobs[at++] = (struct assay_layer_job){ .store = r[i].store,
+							       .blob = &r[i].c->blobs[j] };
+	if (assay_layers_hash(jobs, n_jobs, max, err) < 0)
 		return -1;
-	c->checked = !opts->ids_only;
-	if (c->checked && assay_layers_hash(store, c->blobs, c->n_blobs, max, err) < 0)
-		return -1;
-	for (size_t i = 0; c->checked && i < c->n_images; i++)
-		if (check_image(c, &c->images[i], err) < 0)
+	at = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!r[i].store)
+			continue;
+		if (finish(&r[i], jobs + at, err) < 0)
 			return -1;
-	*ret = assay_steal(&c);
+		at += r[i].c->n_blobs;
+	}
+	return 0;
+}
+
+static int hash_one(struct assay_reading *r, const struct assay_container_opts *opts,
+		    struct assay_containers **ret, struct assay_err *err)
+{
+	if (assay_readings_hash(r, 1, opts, err) < 0)
+		return -1;
+	if (r->failed) {
+		if (err)
+			*err = r->err;
+		return -1;
+	}
+	*ret = assay_steal(&r->c);
 	return 0;
 }
 
 int assay_containers_read(struct assay_src *src, const struct assay_container_opts *opts,
 			  struct assay_containers **ret, struct assay_err *err)
 {
-	ASSAY_AUTO(assay_store) *store = NULL;
+	struct assay_reading r = { 0 };
+	int rc = assay_reading_tar(&r, src, err);
 
-	if (assay_store_open_tar(src, &store, err) < 0)
-		return -1;
-	return read_store(store, opts, ret, err);
+	if (rc == 0)
+		rc = hash_one(&r, opts, ret, err);
+	assay_reading_clear(&r);
+	return rc;
 }
 
 int assay_containers_read_folder(const char *path, const struct assay_container_opts *opts,
 				 struct assay_containers **ret, struct assay_err *err)
 {
-	ASSAY_AUTO(assay_store) *store = NULL;
+	struct assay_reading r = { 0 };
+	int rc = assay_store_open_folder(path, &r.store, err);
 
-	if (assay_store_open_folder(path, &store, err) < 0)
-		return -1;
-	return read_store(store, opts, ret, err);
+	if (rc == 0)
+		rc = collect(&r, err);
+	if (rc == 0)
+		rc = hash_one(&r, opts, ret, err);
+	assay_reading_clear(&r);
+	return rc;
 }
 
 bool assay_container_verified(const struct assay_containers *c,
@@ -122,14 +200,18 @@ static struct assay_json *layer_json(const struct assay_containers *c,
 	return obj;
 }
 
-void assay_containers_json(const struct assay_containers *c, const char *archive,
-			   struct assay_json *list)
+void assay_containers_json(const struct assay_containers *c,
+			   const struct assay_container_place *place, struct assay_json *list)
 {
 	for (size_t i = 0; i < c->n_images; i++) {
 		const struct assay_container_image *image = &c->images[i];
 		struct assay_json *obj = assay_json_object(), *layers = assay_json_array();
 
-		assay_json_set_str(obj, "archive", archive);
+		assay_json_set_str(obj, "archive", place->archive);
+		if (place->disk)
+			assay_json_set_str(obj, "disk", place->disk);
+		if (place->partition)
+			assay_json_set_int(obj, "partition", place->partition);
 		set_digest(obj, "image_id", image->id);
 		assay_json_set_str(obj, "config", image->config);
 		assay_json_set(obj, "names", strings(&image->names));

@@ -22,9 +22,11 @@ enum assay_packing {
 	ASSAY_PACKING_UNKNOWN,
 	ASSAY_PACKING_NONE,
 	ASSAY_PACKING_GZIP,
-	ASSAY_PACKING_ZSTD
+	ASSAY_PACKING_ZSTD,
+	ASSAY_PACKING_XZ,
+	ASSAY_PACKING_BZIP2
 };
-const char *assay_packing_name(enum assay_packing packing); /* "none", "gzip", "zstd" */
+const char *assay_packing_name(enum assay_packing packing); /* "none", "gzip", … */
 
 /* A layer's file; images may share it. */
 struct assay_container_blob {
@@ -80,8 +82,11 @@ struct assay_container_opts {
 	uint64_t max_layer; /* unpacked bytes; 0: ASSAY_CONTAINER_MAX_LAYER */
 };
 
-/* A tar file: docker-archive, OCI layout, or both in one. Disks and compressed archives are
- * refused. */
+/*
+ * A tar file: docker-archive, OCI layout, or both in one. One that is packed as a whole is unpacked
+ * into a file without a name in TMPDIR or /var/tmp; offsets then are those in that. Disks are
+ * refused.
+ */
 int assay_containers_read(struct assay_src *src, const struct assay_container_opts *opts,
 			  struct assay_containers **ret, struct assay_err *err) ASSAY_MUST;
 /* A folder with the same. No symbolic link in it is followed. */
@@ -94,9 +99,15 @@ ASSAY_DEFINE_AUTO(assay_containers)
 bool assay_container_verified(const struct assay_containers *c,
 			      const struct assay_container_image *image);
 
+/* Where an archive is, for people and programs. */
+struct assay_container_place {
+	const char *archive; /* a file of this machine, or a path in a disk's filesystem */
+	const char *disk;    /* that disk, or NULL */
+	unsigned partition;  /* of it; 0: it has none, the filesystem begins with the disk */
+};
 /* One object for each image, appended to list. */
-void assay_containers_json(const struct assay_containers *c, const char *archive,
-			   struct assay_json *list);
+void assay_containers_json(const struct assay_containers *c,
+			   const struct assay_container_place *place, struct assay_json *list);
 
 /*
  * Container measurements: {"@local/NAME:TAG": "sha256:…"}, as AICert's verifier reads them. A name
@@ -106,6 +117,9 @@ void assay_containers_json(const struct assay_containers *c, const char *archive
 struct assay_measurement {
 	char *name; /* "@local/NAME:TAG" */
 	uint8_t id[32];
+	/* Where it is out of an archive, else NULL and false: */
+	char *archive; /* the first one, as its reader calls it */
+	bool verified; /* all layers were hashed and are right, in each archive with that name */
 };
 struct assay_measurements {
 	struct assay_measurement *m; /* by name, ascending */
@@ -116,12 +130,35 @@ struct assay_measurements {
  * ASSAY_E_CORRUPT when a name is given to two IDs. Attestations (BuildKit) are left out.
  */
 int assay_measurements_add(struct assay_measurements *m, const struct assay_containers *c,
-			   struct assay_err *err) ASSAY_MUST;
+			   const char *archive, struct assay_err *err) ASSAY_MUST;
 int assay_measurements_parse(const char *text, size_t len, struct assay_measurements *ret,
 			     struct assay_err *err) ASSAY_MUST;
 int assay_measurements_load(const char *path, struct assay_measurements *ret,
 			    struct assay_err *err) ASSAY_MUST;
+/* What assay_src_read() gives of a file of this machine or of a disk. */
+int assay_measurements_read(struct assay_src *src, struct assay_measurements *ret,
+			    struct assay_err *err) ASSAY_MUST;
 struct assay_json *assay_measurements_json(const struct assay_measurements *m);
 void assay_measurements_clear(struct assay_measurements *m);
+
+enum assay_listed_state {
+	ASSAY_LISTED_AGREES,
+	ASSAY_LISTED_DIFFERS,
+	ASSAY_LISTED_MISSING,  /* listed, and in no archive */
+	ASSAY_LISTED_UNLISTED, /* in an archive, and not listed */
+};
+const char *assay_listed_name(enum assay_listed_state state); /* "agrees", … */
+
+/* A name of either list. Both are borrowed. */
+struct assay_listed {
+	const char *name;
+	enum assay_listed_state state;
+	const struct assay_measurement *listed; /* or NULL */
+	const struct assay_measurement *found;	/* or NULL */
+};
+/* Every name once, ascending; caller frees. */
+int assay_measurements_compare(const struct assay_measurements *listed,
+			       const struct assay_measurements *found, struct assay_listed **ret,
+			       size_t *ret_n, struct assay_err *err) ASSAY_MUST;
 
 #endif

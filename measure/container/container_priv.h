@@ -60,10 +60,15 @@ int assay_tar_clean(const char *base, size_t base_len, const char *path, bool up
 /* --- store.c: the files of an archive, be it a tar file or a folder --- */
 
 struct assay_store;
-int assay_store_open_tar(struct assay_src *src, struct assay_store **ret,
+struct assay_fs;
+/* Packed as a whole: unpacked into a temporary file (spool.c) that the store keeps. */
+int assay_store_open_tar(struct assay_src *src, struct assay_store **ret, bool *ret_spooled,
 			 struct assay_err *err) ASSAY_MUST;
 int assay_store_open_folder(const char *path, struct assay_store **ret,
 			    struct assay_err *err) ASSAY_MUST;
+/* Its folder is the one that `path` names without any link. fs is borrowed. */
+int assay_store_open_fs(struct assay_fs *fs, const char *path, struct assay_store **ret,
+			struct assay_err *err) ASSAY_MUST;
 void assay_store_free(struct assay_store **store);
 ASSAY_DEFINE_AUTO(assay_store)
 /* One name for one file, whatever link leads to it; caller frees. */
@@ -74,10 +79,41 @@ int assay_store_open(const struct assay_store *store, const char *name, struct a
 
 /* --- layer.c --- */
 
-enum assay_packing assay_packing_of(const uint8_t *p, size_t len, const char **ret_refused);
-/* Fills in what a hash tells about each blob, several at a time. */
-int assay_layers_hash(const struct assay_store *store, struct assay_container_blob *blobs, size_t n,
-		      uint64_t max_layer, struct assay_err *err) ASSAY_MUST;
+struct assay_layer_job {
+	const struct assay_store *store;
+	struct assay_container_blob *blob;
+	bool failed; /* err says why; damage is no failure */
+	struct assay_err err;
+};
+/* Fills in what a hash tells about each blob, several at a time. Fails itself without memory only.
+ */
+int assay_layers_hash(struct assay_layer_job *jobs, size_t n, uint64_t max_layer,
+		      struct assay_err *err) ASSAY_MUST;
+
+/* --- container.c --- */
+
+/* An archive on its way: opened, its images known, its layers hashed. Begins as zeros. */
+struct assay_reading {
+	struct assay_store *store;
+	struct assay_containers *c;
+	bool spooled; /* the store is a temporary file */
+	bool failed;  /* a layer could not be read: err */
+	struct assay_err err;
+};
+int assay_reading_tar(struct assay_reading *r, struct assay_src *src,
+		      struct assay_err *err) ASSAY_MUST;
+int assay_reading_fs(struct assay_reading *r, struct assay_fs *fs, const char *path,
+		     struct assay_err *err) ASSAY_MUST;
+/* All that have a store, together, unless opts says IDs only. Fails itself without memory only. */
+int assay_readings_hash(struct assay_reading *r, size_t n, const struct assay_container_opts *opts,
+			struct assay_err *err) ASSAY_MUST;
+void assay_reading_clear(struct assay_reading *r);
+
+/* --- scan.c --- */
+
+/* Does a tar file, packed or not, hold images? Fails when it is a tar file that cannot be gone
+ * through. */
+int assay_container_is(struct assay_src *src, bool *ret, struct assay_err *err) ASSAY_MUST;
 
 /* --- images.c --- */
 

@@ -16,14 +16,7 @@
 #include "core/text.h"
 #include "measure/container/images_priv.h"
 
-struct collect {
-	const struct assay_store *store;
-	struct assay_containers *c;
-	unsigned descriptors;
-	struct assay_strings remarks; /* about the archive as a whole */
-};
-
-static int sha256(const void *p, size_t len, uint8_t *out, struct assay_err *err)
+int assay_collect_sha256(const void *p, size_t len, uint8_t *out, struct assay_err *err)
 {
 	const struct assay_part part = { p, len };
 
@@ -46,8 +39,8 @@ static bool config_claim(const char *path, uint8_t ret[32])
 /* --- files of the archive ----------------------------------------------------------------------
  */
 
-static int read_blob(struct collect *k, const char *path, uint8_t **ret, size_t *ret_len,
-		     uint64_t *ret_at, struct assay_err *err)
+int assay_collect_read(struct assay_collect *k, const char *path, uint8_t **ret, size_t *ret_len,
+		       uint64_t *ret_at, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_src) *src = NULL;
 
@@ -59,8 +52,8 @@ static int read_blob(struct collect *k, const char *path, uint8_t **ret, size_t 
 				    err);
 }
 
-static int parse_at(const uint8_t *text, size_t len, uint64_t at, struct assay_json **ret,
-		    struct assay_err *err)
+int assay_collect_parse(const uint8_t *text, size_t len, uint64_t at, struct assay_json **ret,
+			struct assay_err *err)
 {
 	if (assay_json_parse((const char *)text, len, ret, err) == 0)
 		return 0;
@@ -69,19 +62,20 @@ static int parse_at(const uint8_t *text, size_t len, uint64_t at, struct assay_j
 	return -1;
 }
 
-static int read_json(struct collect *k, const char *path, struct assay_json **ret,
-		     struct assay_err *err)
+int assay_collect_json(struct assay_collect *k, const char *path, struct assay_json **ret,
+		       struct assay_err *err)
 {
 	ASSAY_AUTO_FREE uint8_t *text = NULL;
 	size_t len;
 	uint64_t at;
 
-	if (read_blob(k, path, &text, &len, &at, err) < 0 || parse_at(text, len, at, ret, err) < 0)
+	if (assay_collect_read(k, path, &text, &len, &at, err) < 0 ||
+	    assay_collect_parse(text, len, at, ret, err) < 0)
 		return assay_container_wrap(err, "file", path);
 	return 0;
 }
 
-static int has_file(struct collect *k, const char *path, bool *ret, struct assay_err *err)
+int assay_collect_has(struct assay_collect *k, const char *path, bool *ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_src) *src = NULL;
 
@@ -92,7 +86,8 @@ static int has_file(struct collect *k, const char *path, bool *ret, struct assay
 }
 
 /* The blob of that path; images that share a layer share it. */
-static int add_blob(struct collect *k, const char *path, size_t *ret, struct assay_err *err)
+int assay_collect_blob(struct assay_collect *k, const char *path, size_t *ret,
+		       struct assay_err *err)
 {
 	struct assay_containers *c = k->c;
 	ASSAY_AUTO_FREE char *found = NULL;
@@ -166,8 +161,8 @@ static int parse_config(const struct assay_json *config, struct assay_container_
 }
 
 /* ID, and what the configuration says. */
-static int read_config(struct collect *k, const char *path, struct assay_container_image *image,
-		       struct assay_err *err)
+int assay_collect_config(struct assay_collect *k, const char *path,
+			 struct assay_container_image *image, struct assay_err *err)
 {
 	ASSAY_AUTO_FREE uint8_t *text = NULL;
 	ASSAY_AUTO(assay_json) *json = NULL;
@@ -175,8 +170,9 @@ static int read_config(struct collect *k, const char *path, struct assay_contain
 	uint64_t at;
 	size_t len;
 
-	if (read_blob(k, path, &text, &len, &at, err) < 0 ||
-	    sha256(text, len, image->id, err) < 0 || parse_at(text, len, at, &json, err) < 0 ||
+	if (assay_collect_read(k, path, &text, &len, &at, err) < 0 ||
+	    assay_collect_sha256(text, len, image->id, err) < 0 ||
+	    assay_collect_parse(text, len, at, &json, err) < 0 ||
 	    parse_config(json, image, err) < 0)
 		return assay_container_wrap(err, "configuration", path);
 	image->config = assay_strdup(path);
@@ -217,7 +213,8 @@ static int merge(struct assay_container_image *to, const struct assay_container_
 }
 
 /* Takes the image over, or merges it with one that has the same ID and the same layer files. */
-static int add_image(struct collect *k, struct assay_container_image *image, struct assay_err *err)
+int assay_collect_image(struct assay_collect *k, struct assay_container_image *image,
+			struct assay_err *err)
 {
 	struct assay_containers *c = k->c;
 
@@ -236,7 +233,7 @@ static int add_image(struct collect *k, struct assay_container_image *image, str
 	return 0;
 }
 
-static int check_count(const struct assay_container_image *image, size_t n, struct assay_err *err)
+int assay_collect_count(const struct assay_container_image *image, size_t n, struct assay_err *err)
 {
 	if (image->n_layers == n)
 		return 0;
@@ -247,7 +244,7 @@ static int check_count(const struct assay_container_image *image, size_t n, stru
 /* --- manifest.json -----------------------------------------------------------------------------
  */
 
-static int docker_image(struct collect *k, const struct assay_json *entry,
+static int docker_image(struct assay_collect *k, const struct assay_json *entry,
 			struct assay_container_image *image, struct assay_err *err)
 {
 	const struct assay_json *config, *layers, *tags;
@@ -255,8 +252,8 @@ static int docker_image(struct collect *k, const struct assay_json *entry,
 	if (assay_ci_need(entry, "Config", ASSAY_CI_STRING, &config, err) < 0 ||
 	    assay_ci_need(entry, "Layers", ASSAY_CI_ARRAY, &layers, err) < 0 ||
 	    assay_ci_get(entry, "RepoTags", &tags, err) < 0 ||
-	    read_config(k, assay_json_str(config), image, err) < 0 ||
-	    check_count(image, assay_json_len(layers), err) < 0)
+	    assay_collect_config(k, assay_json_str(config), image, err) < 0 ||
+	    assay_collect_count(image, assay_json_len(layers), err) < 0)
 		return -1;
 	image->in_manifest = true;
 	for (size_t i = 0; i < image->n_layers; i++) {
@@ -265,7 +262,7 @@ static int docker_image(struct collect *k, const struct assay_json *entry,
 		if (!path)
 			return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET,
 					  "JSON: a layer without a path");
-		if (add_blob(k, path, &image->layers[i].blob, err) < 0)
+		if (assay_collect_blob(k, path, &image->layers[i].blob, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; tags && i < assay_json_len(tags); i++) {
@@ -280,11 +277,11 @@ static int docker_image(struct collect *k, const struct assay_json *entry,
 	return 0;
 }
 
-static int docker_archive(struct collect *k, struct assay_err *err)
+static int docker_archive(struct assay_collect *k, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_json) *list = NULL;
 
-	if (read_json(k, "manifest.json", &list, err) < 0)
+	if (assay_collect_json(k, "manifest.json", &list, err) < 0)
 		return -1;
 	if (!assay_json_is_array(list))
 		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET,
@@ -297,7 +294,7 @@ static int docker_archive(struct collect *k, struct assay_err *err)
 		struct assay_container_image image = { 0 };
 		const int r = docker_image(k, assay_json_at(list, i), &image, err) < 0
 				      ? -1
-				      : add_image(k, &image, err);
+				      : assay_collect_image(k, &image, err);
 
 		assay_container_image_clear(&image);
 		if (r < 0)
@@ -306,177 +303,11 @@ static int docker_archive(struct collect *k, struct assay_err *err)
 	return 0;
 }
 
-/* --- OCI layout --------------------------------------------------------------------------------
- */
-
-struct descriptor {
-	uint8_t digest[32];
-	char path[80];
-	int64_t size;
-	const char *name; /* or NULL */
-	bool attestation;
-};
-
-static int parse_descriptor(struct collect *k, const struct assay_json *node,
-			    struct descriptor *ret, struct assay_err *err)
-{
-	const struct assay_json *digest, *size, *notes, *name, *type;
-	char hex[ASSAY_HEX_MAX];
-	struct descriptor d = { 0 };
-
-	if (++k->descriptors > ASSAY_CONTAINER_MAX_DESCRIPTORS)
-		return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET, "more than %u descriptors",
-				  ASSAY_CONTAINER_MAX_DESCRIPTORS);
-	if (assay_ci_need(node, "digest", ASSAY_CI_STRING, &digest, err) < 0 ||
-	    assay_ci_get(node, "size", &size, err) < 0 ||
-	    assay_ci_get(node, "annotations", &notes, err) < 0)
-		return -1;
-	if (!assay_digest_parse(assay_json_str(digest), d.digest))
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-				  "JSON: a digest that is no sha256 digest");
-	if (!size || !assay_json_get_int(size, &d.size) || d.size < 0)
-		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET,
-				  "JSON: a descriptor without a size");
-	snprintf(d.path, sizeof(d.path), "blobs/sha256/%s", assay_hex(d.digest, 32, hex));
-	if (notes && assay_json_is_object(notes)) {
-		name = assay_json_get(notes, "io.containerd.image.name");
-		if (!name)
-			name = assay_json_get(notes, "org.opencontainers.image.ref.name");
-		d.name = name ? assay_json_str(name) : NULL;
-		type = assay_json_get(notes, "vnd.docker.reference.type");
-		d.attestation = type && assay_json_str(type) &&
-				strcmp(assay_json_str(type), "attestation-manifest") == 0;
-	}
-	*ret = d;
-	return 0;
-}
-
-static int oci_image(struct collect *k, const struct assay_json *manifest,
-		     const struct descriptor *d, const char *name, bool right,
-		     struct assay_container_image *image, struct assay_err *err)
-{
-	const struct assay_json *config, *layers;
-	struct descriptor cd, ld;
-
-	if (assay_ci_need(manifest, "config", ASSAY_CI_OBJECT, &config, err) < 0 ||
-	    assay_ci_need(manifest, "layers", ASSAY_CI_ARRAY, &layers, err) < 0 ||
-	    parse_descriptor(k, config, &cd, err) < 0 || read_config(k, cd.path, image, err) < 0 ||
-	    check_count(image, assay_json_len(layers), err) < 0)
-		return -1;
-	image->in_index = true;
-	image->attestation = d->attestation;
-	if (name && assay_strings_add_once(&image->names, name, err) < 0)
-		return -1;
-	if (!right &&
-	    assay_container_disagree(image, err,
-				     "the manifest's bytes are not of the digest or size in "
-				     "the index, %s",
-				     d->path) < 0)
-		return -1;
-	for (size_t i = 0; i < image->n_layers; i++)
-		if (parse_descriptor(k, assay_json_at(layers, i), &ld, err) < 0 ||
-		    add_blob(k, ld.path, &image->layers[i].blob, err) < 0)
-			return -1;
-	return 0;
-}
-
-static int oci_index(struct collect *k, const struct assay_json *index, const char *name,
-		     unsigned depth, struct assay_err *err);
-
-/* What lies under a descriptor: a manifest, or a further index. */
-static int oci_file(struct collect *k, const struct descriptor *d, const char *name, unsigned depth,
-		    struct assay_err *err)
-{
-	ASSAY_AUTO_FREE uint8_t *text = NULL;
-	ASSAY_AUTO(assay_json) *json = NULL;
-	const struct assay_json *manifests, *config;
-	struct assay_container_image image = { 0 };
-	uint8_t digest[32];
-	uint64_t at;
-	size_t len;
-
-	if (read_blob(k, d->path, &text, &len, &at, err) < 0 ||
-	    sha256(text, len, digest, err) < 0 || parse_at(text, len, at, &json, err) < 0 ||
-	    assay_ci_get(json, "manifests", &manifests, err) < 0 ||
-	    assay_ci_get(json, "config", &config, err) < 0)
-		return -1;
-	const bool right = memcmp(digest, d->digest, 32) == 0 && (uint64_t)d->size == len;
-
-	if (manifests && config)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, at,
-				  "is both a manifest and an index: readers differ");
-	if (manifests) {
-		if (!right &&
-		    assay_strings_addf(&k->remarks, err,
-				       "an index's bytes are not of the digest or size in "
-				       "the index above it, %s",
-				       d->path) < 0)
-			return -1;
-		return oci_index(k, json, name, depth + 1, err);
-	}
-	const int r = oci_image(k, json, d, name, right, &image, err) < 0
-			      ? -1
-			      : add_image(k, &image, err);
-
-	assay_container_image_clear(&image);
-	return r;
-}
-
-static int oci_index(struct collect *k, const struct assay_json *index, const char *name,
-		     unsigned depth, struct assay_err *err)
-{
-	const struct assay_json *list;
-
-	if (depth > ASSAY_CONTAINER_MAX_NESTING)
-		return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET,
-				  "indexes nested deeper than %u", ASSAY_CONTAINER_MAX_NESTING);
-	/* null in what docker save writes for an image without a name */
-	if (assay_ci_get(index, "manifests", &list, err) < 0)
-		return -1;
-	for (size_t i = 0; list && i < assay_json_len(list); i++) {
-		struct descriptor d;
-		bool there;
-
-		if (parse_descriptor(k, assay_json_at(list, i), &d, err) < 0 ||
-		    has_file(k, d.path, &there, err) < 0)
-			return -1;
-		/* docker save keeps the index of all platforms, and the files of one. */
-		if (there && oci_file(k, &d, d.name ? d.name : name, depth, err) < 0)
-			return assay_container_wrap(err, "manifest", d.path);
-		if (!there && assay_strings_addf(&k->remarks, err,
-						 "an index names %s, which is not in the archive",
-						 d.path) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int oci_layout(struct collect *k, bool *ret_lists, struct assay_err *err)
-{
-	ASSAY_AUTO(assay_json) *layout = NULL, *index = NULL;
-	const struct assay_json *version, *list;
-
-	if (read_json(k, "oci-layout", &layout, err) < 0)
-		return -1;
-	if (assay_ci_need(layout, "imageLayoutVersion", ASSAY_CI_STRING, &version, err) < 0)
-		return assay_wrap(err, "oci-layout");
-	if (strcmp(assay_json_str(version), "1.0.0") != 0)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-				  "oci-layout: not of version 1.0.0");
-	if (read_json(k, "index.json", &index, err) < 0)
-		return -1;
-	if (oci_index(k, index, NULL, 0, err) < 0)
-		return assay_wrap(err, "index.json");
-	list = assay_json_get(index, "manifests");
-	*ret_lists = list && assay_json_len(list) > 0;
-	return 0;
-}
-
 /* --- both --------------------------------------------------------------------------------------
  */
 
 /* Readers of the one list and readers of the other are to see the same images. */
-static int compare_lists(struct collect *k, bool both, struct assay_err *err)
+static int compare_lists(struct assay_collect *k, bool both, struct assay_err *err)
 {
 	for (size_t i = 0; i < k->c->n_images; i++) {
 		struct assay_container_image *image = &k->c->images[i];
@@ -496,18 +327,19 @@ static int compare_lists(struct collect *k, bool both, struct assay_err *err)
 	return 0;
 }
 
-static int collect(struct collect *k, struct assay_err *err)
+static int collect(struct assay_collect *k, struct assay_err *err)
 {
 	bool docker, oci, lists = false;
 
-	if (has_file(k, "manifest.json", &docker, err) < 0 ||
-	    has_file(k, "oci-layout", &oci, err) < 0)
+	if (assay_collect_has(k, "manifest.json", &docker, err) < 0 ||
+	    assay_collect_has(k, "oci-layout", &oci, err) < 0)
 		return -1;
 	if (!docker && !oci)
 		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
 				  "has neither a manifest.json nor an oci-layout: no container "
 				  "archive that is known here");
-	if ((docker && docker_archive(k, err) < 0) || (oci && oci_layout(k, &lists, err) < 0))
+	if ((docker && docker_archive(k, err) < 0) ||
+	    (oci && assay_collect_oci(k, &lists, err) < 0))
 		return -1;
 	if (k->c->n_images == 0)
 		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "no image is in it");
@@ -517,7 +349,7 @@ static int collect(struct collect *k, struct assay_err *err)
 int assay_images_collect(const struct assay_store *store, struct assay_containers *c,
 			 struct assay_err *err)
 {
-	struct collect k = { .store = store, .c = c };
+	struct assay_collect k = { .store = store, .c = c };
 	const int r = collect(&k, err);
 
 	assay_strings_clear(&k.remarks);

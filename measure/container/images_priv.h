@@ -28,4 +28,43 @@ enum assay_ci_kind { ASSAY_CI_STRING, ASSAY_CI_ARRAY, ASSAY_CI_OBJECT };
 int assay_ci_need(const struct assay_json *obj, const char *key, enum assay_ci_kind kind,
 		  const struct assay_json **ret, struct assay_err *err) ASSAY_MUST;
 
+/* --- images.c: an archive's images as they are found -------------------------------------------
+ */
+
+struct assay_collect {
+	const struct assay_store *store;
+	struct assay_containers *c;
+	unsigned descriptors;
+	struct assay_strings remarks; /* about the archive as a whole */
+};
+
+int assay_collect_sha256(const void *p, size_t len, uint8_t *out, struct assay_err *err) ASSAY_MUST;
+/* A small file, and where it lies. */
+int assay_collect_read(struct assay_collect *k, const char *path, uint8_t **ret, size_t *ret_len,
+		       uint64_t *ret_at, struct assay_err *err) ASSAY_MUST;
+/* JSON that was read at `at`. */
+int assay_collect_parse(const uint8_t *text, size_t len, uint64_t at, struct assay_json **ret,
+			struct assay_err *err) ASSAY_MUST;
+int assay_collect_json(struct assay_collect *k, const char *path, struct assay_json **ret,
+		       struct assay_err *err) ASSAY_MUST;
+int assay_collect_has(struct assay_collect *k, const char *path, bool *ret,
+		      struct assay_err *err) ASSAY_MUST;
+/* The layer of that path; images that share one share it. */
+int assay_collect_blob(struct assay_collect *k, const char *path, size_t *ret,
+		       struct assay_err *err) ASSAY_MUST;
+/* ID, and what the configuration says. */
+int assay_collect_config(struct assay_collect *k, const char *path,
+			 struct assay_container_image *image, struct assay_err *err) ASSAY_MUST;
+/* As many layers as diff IDs? */
+int assay_collect_count(const struct assay_container_image *image, size_t n,
+			struct assay_err *err) ASSAY_MUST;
+/* Takes the image over, or merges it with one that has the same ID and the same layer files. */
+int assay_collect_image(struct assay_collect *k, struct assay_container_image *image,
+			struct assay_err *err) ASSAY_MUST;
+
+/* --- oci.c --- */
+
+/* *ret_lists: index.json lists images. */
+int assay_collect_oci(struct assay_collect *k, bool *ret_lists, struct assay_err *err) ASSAY_MUST;
+
 #endif

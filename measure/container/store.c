@@ -1,19 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "measure/container/container_priv.h"
+/* The files of an archive, wherever they lie; those of a tar file here. */
+#include "measure/container/store_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "measure/container/unpack.h"
 
 struct assay_store {
-	struct assay_tar *tar; /* or */
-	int fd;		       /* a folder's, -1 */
+	const struct assay_store_ops *ops;
+	void *data;
 };
+
+int assay_store_new(const struct assay_store_ops *ops, void *data, struct assay_store **ret,
+		    struct assay_err *err)
+{
+	struct assay_store *store = calloc(1, sizeof(*store));
+
+	if (!store) {
+		ops->free(data);
+		return assay_fail_mem(err);
+	}
+	*store = (struct assay_store){ .ops = ops, .data = data };
+	*ret = store;
+	return 0;
+}
 
 void assay_store_free(struct assay_store **storep)
 {
@@ -21,22 +34,59 @@ void assay_store_free(struct assay_store **storep)
 
 	if (!store)
 		return;
-	assay_tar_free(&store->tar);
-	if (store->fd >= 0)
-		close(store->fd);
+	store->ops->free(store->data);
 	free(store);
 }
 
-static struct assay_store *new_store(struct assay_err *err)
+int assay_store_find(const struct assay_store *store, const char *name, char **ret,
+		     struct assay_err *err)
 {
-	struct assay_store *store = calloc(1, sizeof(*store));
-
-	if (!store)
-		assay_fail_mem(err);
-	else
-		store->fd = -1;
-	return store;
+	if (store->ops->find)
+		return store->ops->find(store->data, name, ret, err);
+	return assay_tar_clean(NULL, 0, name, false, ASSAY_NO_OFFSET, ret, err);
 }
+
+int assay_store_open(const struct assay_store *store, const char *name, struct assay_src **ret,
+		     struct assay_err *err)
+{
+	ASSAY_AUTO_FREE char *clean = NULL;
+
+	if (assay_tar_clean(NULL, 0, name, false, ASSAY_NO_OFFSET, &clean, err) < 0)
+		return -1;
+	return store->ops->open(store->data, clean, ret, err);
+}
+
+/* --- in a tar file -----------------------------------------------------------------------------
+ */
+
+static int tar_find(void *data, const char *name, char **ret, struct assay_err *err)
+{
+	const struct assay_tar_entry *e;
+
+	if (assay_tar_find(data, name, &e, err) < 0)
+		return -1;
+	*ret = assay_strdup(e->name);
+	return *ret ? 0 : assay_fail_mem(err);
+}
+
+static int tar_open(void *data, const char *name, struct assay_src **ret, struct assay_err *err)
+{
+	const struct assay_tar *tar = data;
+	const struct assay_tar_entry *e;
+
+	if (assay_tar_find(tar, name, &e, err) < 0)
+		return -1;
+	return assay_src_slice(tar->src, e->off, e->size, ret, err);
+}
+
+static void tar_free(void *data)
+{
+	struct assay_tar *tar = data;
+
+	assay_tar_free(&tar);
+}
+
+static const struct assay_store_ops tar_ops = { tar_find, tar_open, tar_free };
 
 /* --- is it a tar file at all? ------------------------------------------------------------------
  */
@@ -48,24 +98,15 @@ struct magic {
 	const char *what;
 };
 
-#define DISK " is a disk image; only container archives are looked into"
-#define PACKED " is compressed; unpack it first, reading here and there needs that"
 static const struct magic refused[] = {
-	{ 512, "EFI PART", 8, "this" DISK },
-	{ 4096, "EFI PART", 8, "this" DISK },
-	{ 0, "QFI\xfb", 4, "this (qcow2)" DISK },
-	{ 0, "KDMV", 4, "this (VMDK)" DISK },
-	{ 0, "# Disk DescriptorFile", 21, "this (VMDK)" DISK },
-	{ 0, "vhdxfile", 8, "this (VHDX)" DISK },
-	{ 0, "conectix", 8, "this (VHD)" DISK },
-	{ 0, "hsqs", 4, "this (squashfs)" DISK },
-	{ 0, "\x1f\x8b", 2, "the archive (gzip)" PACKED },
-	{ 0, "\x28\xb5\x2f\xfd", 4, "the archive (zstd)" PACKED },
-	{ 0,
-	  "\xfd"
-	  "7zXZ",
-	  5, "the archive (xz)" PACKED },
-	{ 0, "BZh", 3, "the archive (bzip2)" PACKED },
+	{ 512, "EFI PART", 8, "GPT" },
+	{ 4096, "EFI PART", 8, "GPT" },
+	{ 0, "QFI\xfb", 4, "qcow2" },
+	{ 0, "KDMV", 4, "VMDK" },
+	{ 0, "# Disk DescriptorFile", 21, "VMDK" },
+	{ 0, "vhdxfile", 8, "VHDX" },
+	{ 0, "conectix", 8, "VHD" },
+	{ 0, "hsqs", 4, "squashfs" },
 };
 
 static int check_magic(struct assay_src *src, struct assay_err *err)
@@ -82,112 +123,37 @@ static int check_magic(struct assay_src *src, struct assay_err *err)
 		return 0;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		if (memcmp(head + refused[i].off, refused[i].bytes, refused[i].len) == 0)
-			return assay_fail(err, ASSAY_E_UNSUPPORTED, refused[i].off, "%s",
+			return assay_fail(err, ASSAY_E_UNSUPPORTED, refused[i].off,
+					  "this is a disk image (%s), no container archive",
 					  refused[i].what);
 	if (size >= 512 && head[510] == 0x55 && head[511] == 0xaa)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, 510, "this (MBR)" DISK);
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, 510,
+				  "this is a disk image (MBR), no container archive");
 	return 0;
 }
 
-int assay_store_open_tar(struct assay_src *src, struct assay_store **ret, struct assay_err *err)
+static int open_tar(struct assay_src *src, struct assay_store **ret, struct assay_err *err)
 {
-	ASSAY_AUTO(assay_store) *store = new_store(err);
+	ASSAY_AUTO(assay_tar) *tar = NULL;
 
-	if (!store || check_magic(src, err) < 0 || assay_tar_open(src, &store->tar, err) < 0)
+	if (check_magic(src, err) < 0 || assay_tar_open(src, &tar, err) < 0)
 		return -1;
-	*ret = assay_steal(&store);
+	return assay_store_new(&tar_ops, assay_steal(&tar), ret, err);
+}
+
+int assay_store_open_tar(struct assay_src *src, struct assay_store **ret, bool *ret_spooled,
+			 struct assay_err *err)
+{
+	ASSAY_AUTO(assay_src) *plain = NULL;
+	enum assay_packing packing;
+
+	if (assay_packing_of_src(src, &packing, err) < 0)
+		return -1;
+	*ret_spooled = packing != ASSAY_PACKING_NONE;
+	if (!*ret_spooled)
+		return open_tar(src, ret, err);
+	if (assay_spool(src, packing, ASSAY_CONTAINER_MAX_SPOOL, &plain, err) < 0 ||
+	    open_tar(plain, ret, err) < 0)
+		return assay_wrap(err, "unpacked (%s)", assay_packing_name(packing));
 	return 0;
-}
-
-int assay_store_open_folder(const char *path, struct assay_store **ret, struct assay_err *err)
-{
-	ASSAY_AUTO(assay_store) *store = new_store(err);
-
-	if (!store)
-		return -1;
-	store->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (store->fd < 0)
-		return assay_fail_sys(err, "cannot open");
-	*ret = assay_steal(&store);
-	return 0;
-}
-
-/* --- files -------------------------------------------------------------------------------------
- */
-
-static int fail_open(struct assay_err *err)
-{
-	if (errno == ENOENT)
-		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "is not in the folder");
-	if (errno == ELOOP || errno == ENOTDIR)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-				  "is a link, or lies below what is no folder");
-	return assay_fail_sys(err, "cannot open");
-}
-
-/* Part by part, no link followed: nothing outside the folder is read. */
-static int open_below(int top, const char *clean, int *ret, struct assay_err *err)
-{
-	ASSAY_AUTO_FREE char *path = assay_strdup(clean);
-	char *part = path, *slash;
-	int dir = top;
-
-	if (!path)
-		return assay_fail_mem(err);
-	while ((slash = strchr(part, '/'))) {
-		*slash = '\0';
-		const int next = openat(dir, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		const int saved = errno;
-
-		if (dir != top)
-			close(dir);
-		if (next < 0) {
-			errno = saved;
-			return fail_open(err);
-		}
-		dir = next;
-		part = slash + 1;
-	}
-	const int fd = openat(dir, *part ? part : ".",
-			      O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	const int saved = errno;
-
-	if (dir != top)
-		close(dir);
-	errno = saved;
-	if (fd < 0)
-		return fail_open(err);
-	*ret = fd;
-	return 0;
-}
-
-int assay_store_find(const struct assay_store *store, const char *name, char **ret,
-		     struct assay_err *err)
-{
-	const struct assay_tar_entry *e;
-
-	if (!store->tar)
-		return assay_tar_clean(NULL, 0, name, false, ASSAY_NO_OFFSET, ret, err);
-	if (assay_tar_find(store->tar, name, &e, err) < 0)
-		return -1;
-	*ret = assay_strdup(e->name);
-	return *ret ? 0 : assay_fail_mem(err);
-}
-
-int assay_store_open(const struct assay_store *store, const char *name, struct assay_src **ret,
-		     struct assay_err *err)
-{
-	const struct assay_tar_entry *e;
-	ASSAY_AUTO_FREE char *clean = NULL;
-	int fd = -1;
-
-	if (store->tar) {
-		if (assay_tar_find(store->tar, name, &e, err) < 0)
-			return -1;
-		return assay_src_slice(store->tar->src, e->off, e->size, ret, err);
-	}
-	if (assay_tar_clean(NULL, 0, name, false, ASSAY_NO_OFFSET, &clean, err) < 0 ||
-	    open_below(store->fd, clean, &fd, err) < 0)
-		return -1;
-	return assay_src_from_fd(fd, ret, err);
 }

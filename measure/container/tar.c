@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of contents of a tar file: ustar, pax and GNU (POSIX.1-2017, pax, "ustar Interchange
- * Format" and "pax Extended Header"; GNU tar manual, "Basic Tar Format").
+ * The table of contents of a tar file.
  *
  * Only headers are read. What one tool would take for another file than the next tool is refused:
  * one name twice, names with "..", entries below a link or a file, sparse files, data after a link.
  */
-#include "measure/container/container_priv.h"
+#include "measure/container/tar_priv.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,101 +15,12 @@
 #include "core/num.h"
 #include "core/text.h"
 
-#define BLOCK 512U
-
-/* --- one header --------------------------------------------------------------------------------
- */
-
-static uint32_t checksum(const uint8_t *p)
-{
-	uint32_t sum = 8 * ' ';
-
-	for (size_t i = 0; i < BLOCK; i++)
-		if (i < 148 || i >= 156)
-			sum += p[i];
-	return sum;
-}
-
-/* Octal digits, blanks before them, a blank or NUL behind; or GNU's base 256. */
-static bool number(const uint8_t *p, size_t n, uint64_t *ret)
-{
-	uint64_t v = 0;
-	size_t i = 0, digits = 0;
-
-	if (p[0] & 0x80) {
-		if (p[0] != 0x80)
-			return false; /* negative, or beyond 64 bits */
-		for (i = 1; i < n; i++) {
-			if (v >> 56)
-				return false;
-			v = v << 8 | p[i];
-		}
-		*ret = v;
-		return true;
-	}
-	while (i < n && p[i] == ' ')
-		i++;
-	for (; i < n && p[i] >= '0' && p[i] <= '7'; i++, digits++)
-		v = v << 3 | (uint64_t)(p[i] - '0');
-	for (; i < n; i++)
-		if (p[i] != ' ' && p[i] != '\0')
-			return false;
-	*ret = v;
-	return digits > 0;
-}
-
-static void text(char *dst, const uint8_t *p, size_t n)
-{
-	const size_t len = strnlen((const char *)p, n);
-
-	memcpy(dst, p, len);
-	dst[len] = '\0';
-}
-
-static bool all_zero(const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i])
-			return false;
-	return true;
-}
-
-int assay_tar_parse_header(struct assay_cur in, struct assay_tar_header *ret, struct assay_err *err)
-{
-	const uint64_t start = in.at;
-	const uint8_t *p = assay_cur_take(&in, BLOCK);
-	struct assay_tar_header h = { 0 };
-	uint64_t sum;
-
-	if (assay_cur_done(&in, "tar header", err) < 0)
-		return -1;
-	if (all_zero(p, BLOCK)) {
-		h.zero = true;
-		*ret = h;
-		return 0;
-	}
-	if (!number(p + 148, 8, &sum) || sum != checksum(p))
-		return assay_fail(err, ASSAY_E_CORRUPT, start + 148,
-				  "tar header: the checksum is not its own");
-	if (!number(p + 124, 12, &h.size))
-		return assay_fail(err, ASSAY_E_CORRUPT, start + 124,
-				  "tar header: the size is no number");
-	h.type = p[156];
-	/* Prefix and name; GNU headers have other things in the prefix's place. */
-	if (memcmp(p + 257, "ustar\0", 6) == 0 && p[345]) {
-		text(h.name, p + 345, 155);
-		strcat(h.name, "/");
-	}
-	text(h.name + strlen(h.name), p, 100);
-	text(h.link, p + 157, 100);
-	*ret = h;
-	return 0;
-}
+#define BLOCK ASSAY_TAR_BLOCK
 
 /* --- names -------------------------------------------------------------------------------------
  */
 
-static int too_long(uint64_t at, struct assay_err *err)
+int assay_tar_long_name(uint64_t at, struct assay_err *err)
 {
 	return assay_fail(err, ASSAY_E_LIMIT, at, "a name of more than %u bytes",
 			  ASSAY_TAR_MAX_NAME);
@@ -157,7 +67,7 @@ int assay_tar_clean(const char *base, size_t base_len, const char *path, bool up
 	size_t len = 0;
 
 	if (base_len > ASSAY_TAR_MAX_NAME || path_len > ASSAY_TAR_MAX_NAME)
-		return too_long(at, err);
+		return assay_tar_long_name(at, err);
 	out = malloc(base_len + path_len + 2);
 	if (!out)
 		return assay_fail_mem(err);
@@ -165,139 +75,10 @@ int assay_tar_clean(const char *base, size_t base_len, const char *path, bool up
 	    clean_into(out, &len, path, path_len, up, at, err) < 0)
 		return -1;
 	if (len > ASSAY_TAR_MAX_NAME)
-		return too_long(at, err);
+		return assay_tar_long_name(at, err);
 	out[len] = '\0';
 	*ret = assay_steal(&out);
 	return 0;
-}
-
-/* --- what headers before a header say about it -------------------------------------------------
- */
-
-struct extras {
-	char *name;
-	char *link;
-	bool has_size;
-	uint64_t size;
-};
-
-static void extras_clear(struct extras *x)
-{
-	free(x->name);
-	free(x->link);
-	*x = (struct extras){ 0 };
-}
-
-static int set_once(char **dst, const uint8_t *p, size_t n, const char *what, uint64_t at,
-		    struct assay_err *err)
-{
-	if (*dst)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "two %ss for one entry", what);
-	if (n == 0)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "an empty %s", what);
-	if (n > ASSAY_TAR_MAX_NAME)
-		return too_long(at, err);
-	if (memchr(p, '\0', n))
-		return assay_fail(err, ASSAY_E_CORRUPT, at, "a NUL in a %s", what);
-	*dst = strndup((const char *)p, n);
-	return *dst ? 0 : assay_fail_mem(err);
-}
-
-static int decimal(const uint8_t *p, size_t n, uint64_t at, uint64_t *ret, struct assay_err *err)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (p[i] < '0' || p[i] > '9' || assay_mul_overflows(v, 10, &v) ||
-		    assay_add_overflows(v, (uint64_t)(p[i] - '0'), &v))
-			return assay_fail(err, ASSAY_E_CORRUPT, at, "pax header: no such number");
-	if (n == 0)
-		return assay_fail(err, ASSAY_E_CORRUPT, at, "pax header: a number is missing");
-	*ret = v;
-	return 0;
-}
-
-static bool is_key(const uint8_t *key, size_t n, const char *want)
-{
-	return n == strlen(want) && memcmp(key, want, n) == 0;
-}
-
-/* One "KEY=VALUE\n". x is NULL in a global header. */
-static int pax_record(const uint8_t *p, size_t n, uint64_t at, struct extras *x,
-		      struct assay_err *err)
-{
-	const uint8_t *eq = memchr(p, '=', n);
-
-	if (!eq || p[n - 1] != '\n')
-		return assay_fail(err, ASSAY_E_CORRUPT, at, "pax header: a record without %s",
-				  eq ? "its newline" : "an equals sign");
-	const size_t key = (size_t)(eq - p), value = n - key - 2;
-	const bool name = is_key(p, key, "path"), link = is_key(p, key, "linkpath"),
-		   size = is_key(p, key, "size");
-
-	if (key >= 11 && memcmp(p, "GNU.sparse.", 11) == 0)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "a sparse file");
-	if (!x && (name || link || size))
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, at,
-				  "a global pax header that names a path or size");
-	if (name)
-		return set_once(&x->name, eq + 1, value, "path", at, err);
-	if (link)
-		return set_once(&x->link, eq + 1, value, "link target", at, err);
-	if (size) {
-		if (x->has_size)
-			return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "two sizes for one entry");
-		x->has_size = true;
-		return decimal(eq + 1, value, at, &x->size, err);
-	}
-	return 0;
-}
-
-static int pax_header(const uint8_t *p, size_t len, uint64_t at, struct extras *x,
-		      struct assay_err *err)
-{
-	size_t i = 0;
-
-	while (i < len) {
-		uint64_t n;
-		size_t digits = 0;
-
-		while (i + digits < len && digits < 8 && p[i + digits] >= '0' &&
-		       p[i + digits] <= '9')
-			digits++;
-		if (decimal(p + i, digits, at + i, &n, err) < 0)
-			return -1;
-		/* The length counts itself, its blank, and the newline. */
-		if (n > len - i || n < digits + 3 || p[i + digits] != ' ')
-			return assay_fail(err, ASSAY_E_CORRUPT, at + i,
-					  "pax header: a record of %" PRIu64 " bytes, %zu left", n,
-					  len - i);
-		if (pax_record(p + i + digits + 1, n - digits - 1, at + i, x, err) < 0)
-			return -1;
-		i += n;
-	}
-	return 0;
-}
-
-static int read_extra(struct assay_src *src, uint64_t off, const struct assay_tar_header *h,
-		      struct extras *x, struct assay_err *err)
-{
-	const uint64_t at = assay_src_origin(src, off);
-	ASSAY_AUTO_FREE uint8_t *data = NULL;
-
-	if (assay_src_read_alloc(src, off, h->size, ASSAY_TAR_MAX_PAX, &data, err) < 0)
-		return assay_wrap(err, "tar header of type '%c'", h->type);
-	switch (h->type) {
-	case 'x':
-		return pax_header(data, h->size, at, x, err);
-	case 'g':
-		return pax_header(data, h->size, at, NULL, err);
-	case 'L':
-		return set_once(&x->name, data, strnlen((char *)data, h->size), "path", at, err);
-	default:
-		return set_once(&x->link, data, strnlen((char *)data, h->size), "link target", at,
-				err);
-	}
 }
 
 /* --- the entries -------------------------------------------------------------------------------
@@ -346,7 +127,7 @@ static int kind_of(const struct assay_tar_header *h, const char *name, uint64_t 
 }
 
 static int add_entry(struct assay_tar *tar, uint64_t header, uint64_t off,
-		     const struct assay_tar_header *h, const struct extras *x,
+		     const struct assay_tar_header *h, const struct assay_tar_extras *x,
 		     struct assay_err *err)
 {
 	const uint64_t at = assay_src_origin(tar->src, header);
@@ -408,7 +189,7 @@ static int check_end(struct assay_src *src, uint64_t off, struct assay_err *err)
 	return 0;
 }
 
-static int read_entries(struct assay_tar *tar, struct extras *x, struct assay_err *err)
+static int read_entries(struct assay_tar *tar, struct assay_tar_extras *x, struct assay_err *err)
 {
 	const uint64_t size = assay_src_size(tar->src);
 	uint64_t off = 0, next;
@@ -432,7 +213,7 @@ static int read_entries(struct assay_tar *tar, struct extras *x, struct assay_er
 			return assay_fail(err, ASSAY_E_LIMIT, assay_src_origin(tar->src, off),
 					  "more than %u tar headers", ASSAY_TAR_MAX_ENTRIES);
 
-		const bool extra = h.type && strchr("xgLK", h.type);
+		const bool extra = assay_tar_is_extra(&h);
 		const uint64_t data = off + BLOCK;
 		const uint64_t len = !extra && x->has_size ? x->size : h.size;
 
@@ -443,12 +224,12 @@ static int read_entries(struct assay_tar *tar, struct extras *x, struct assay_er
 					  " left",
 					  next - data, size - data);
 		if (extra) {
-			if (read_extra(tar->src, data, &h, x, err) < 0)
+			if (assay_tar_read_extra(tar->src, data, &h, x, err) < 0)
 				return -1;
 		} else {
 			if (add_entry(tar, off, data, &h, x, err) < 0)
 				return -1;
-			extras_clear(x);
+			assay_tar_extras_clear(x);
 		}
 		off = next;
 	}
@@ -521,14 +302,14 @@ static int check_names(struct assay_tar *tar, struct assay_err *err)
 int assay_tar_open(struct assay_src *src, struct assay_tar **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_tar) *tar = calloc(1, sizeof(*tar));
-	struct extras x = { 0 };
+	struct assay_tar_extras x = { 0 };
 
 	if (!tar)
 		return assay_fail_mem(err);
 	tar->src = assay_src_ref(src);
 	const int r = read_entries(tar, &x, err);
 
-	extras_clear(&x);
+	assay_tar_extras_clear(&x);
 	if (r < 0 || check_names(tar, err) < 0)
 		return -1;
 	*ret = assay_steal(&tar);

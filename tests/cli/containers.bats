@@ -195,13 +195,111 @@ is_image() { # JSON: one image of our ID, all layers right, nothing to remark
 	run -1 assay containers --check "$work/n.json" oci.tar
 }
 
-@test "refused by name: compressed archives, disks, keys in another case, a name twice" {
-	gzip -c old.tar > "$work/x.tar.gz"
-	run -1 assay containers "$work/x.tar.gz"
-	[[ $output == *"(gzip) is compressed"* ]]
-	truncate -s 1M "$work/disk" && printf 'EFI PART' | dd of="$work/disk" bs=1 seek=512 conv=notrunc status=none
-	run -1 assay containers "$work/disk"
-	[[ $output == *"disk image"* ]]
+@test "archives that are packed as a whole, by docker save | gzip and its kin" {
+	mkdir "$work/tmp"
+	for p in gzip xz bzip2 zstd; do
+		$p -c < oci.tar > "$work/x.tar.$p"
+		TMPDIR=$work/tmp run -0 assay containers --json "$work/x.tar.$p"
+		is_image "$output"
+	done
+	[ -z "$(ls -A "$work/tmp")" ]
+	TMPDIR=$work/nowhere run -1 assay containers "$work/x.tar.xz"
+	[[ $output == *"cannot make a temporary file"* ]]
+	# packed twice: once is undone
+	gzip -c < "$work/x.tar.gzip" > "$work/twice.gz"
+	run -1 assay containers "$work/twice.gz"
+	[[ $output == *gzip* ]]
+	head -c -100 "$work/x.tar.gzip" > "$work/cut.gz"
+	run -1 assay containers "$work/cut.gz"
+	[[ $output == *"unpacked (gzip)"* ]]
+}
+
+# packed_docker OUT PACKER: a docker-archive whose layers are packed, as containers/image and Docker take them too
+packed_docker() {
+	rm -rf "$work/p" && mkdir "$work/p"
+	for l in l1 l2; do "$2" -c < $l.tar > "$work/p/$l"; done
+	cp config "$work/p/$id.json"
+	jq -cn --arg c "$id.json" '[{Config: $c, RepoTags: ["web:1"], Layers: ["l1", "l2", "l1"]}]' > "$work/p/manifest.json"
+	tar -C "$work/p" -cf "$1" "$id.json" l1 l2 manifest.json
+}
+
+@test "layers in gzip, xz, bzip2 and zstd, which skopeo unpacks to the same digests" {
+	command -v skopeo > /dev/null || skip "skopeo is missing"
+	for p in gzip xz bzip2 zstd; do
+		packed_docker "$work/$p.tar" $p
+		run -0 assay containers --json "$work/$p.tar"
+		is_image "$output"
+		[ "$(jq -r '.[0].layers[0].packing' <<< "$output")" = $p ]
+		# it compares what it unpacks with the diff IDs
+		skopeo copy -q "docker-archive:$work/$p.tar" "dir:$work/$p"
+		sed -i "s/$(sum l1.tar)/$(sum l2.tar)/" "$work/p/$id.json"
+		tar -C "$work/p" -cf "$work/bad.tar" "$id.json" l1 l2 manifest.json
+		run -3 assay containers "$work/bad.tar"
+		run -1 skopeo copy -q "docker-archive:$work/bad.tar" "dir:$work/bad"
+	done
+}
+
+# fat_disk OUT FOLDER: a partitioned disk whose second partition has the folder's files
+fat_disk() {
+	truncate -s 12M "$1"
+	printf 'label: gpt\nstart=2048, size=2048, type=swap\nstart=4096, size=18432, type=linux\n' |
+		/sbin/sfdisk -q --no-reread --no-tell-kernel "$1" 2> /dev/null
+	/sbin/mkfs.vfat --offset 4096 "$1" 9216 &> /dev/null
+	mcopy -s -i "$1@@2M" "$2"/* ::/
+}
+
+@test "in a disk's filesystem: archives and layouts with their partition, broken ones by name, others not at all" {
+	mkdir -p "$work/f/sub/deep"
+	cp old.tar "$work/f/OLD.TAR"
+	gzip -c < oci.tar > "$work/f/sub/packed image.tgz"
+	cp -a oci "$work/f/sub/deep/layout"
+	echo no archive > "$work/f/notes.tar"
+	tar -cf "$work/f/other.tar" root
+	xz -c < "$work/f/other.tar" > "$work/f/other.tar.xz"
+	cp both.tar "$work/f/both.backup"
+	fat_disk "$work/disk" "$work/f"
+	run -0 --separate-stderr assay containers --json "$work/disk"
+	[ -z "$stderr" ]
+	jq -e --arg id "sha256:$id" --arg d "$work/disk" 'length == 3 and all(.image_id == $id and .layers_verified and .partition == 2 and .disk == $d)
+		and [.[].archive] == ["/OLD.TAR", "/sub/deep/layout", "/sub/packed image.tgz"]' <<< "$output"
+	run -0 assay containers --ids-only "$work/disk"
+	[[ $output == *"$work/disk: partition 2: /sub/deep/layout"* ]]
+	run -0 assay containers --measurements "$work/disk"
+	[ "$(jq -c . <<< "$output")" = "{\"@local/web:1\":\"sha256:$id\",\"@local/web:latest\":\"sha256:$id\"}" ]
+	echo "$output" > "$work/m.json"
+	run -0 assay containers --check "$work/m.json" "$work/disk"
+	run -3 assay containers --check "$work/m.json" oci
+
+	# the filesystem alone, from byte 0
+	dd if="$work/disk" of="$work/part" bs=1M skip=2 status=none
+	run -0 assay containers --json "$work/part"
+	jq -e 'length == 3 and all(has("partition") | not)' <<< "$output"
+
+	# a cut archive among them: the others are told all the same
+	head -c 4000 old.tar > "$work/f/cut.tar"
+	fat_disk "$work/disk2" "$work/f"
+	run -1 --separate-stderr assay containers --json "$work/disk2"
+	[[ $stderr == *"partition 2: /cut.tar: "*"cut short"* ]]
+	jq -e 'length == 3' <<< "$output"
+	run -1 --separate-stderr assay containers --measurements "$work/disk2"
+	[ -z "$output" ]
+}
+
+@test "a partition that cannot be looked into is told; a list of measurements does without none" {
+	mkdir -p "$work/f" && cp old.tar "$work/f"
+	fat_disk "$work/disk" "$work/f"
+	dd if=/dev/zero of="$work/disk" bs=1M seek=2 count=1 conv=notrunc status=none
+	printf 'LUKS\xba\xbe' | dd of="$work/disk" bs=1 seek=2M conv=notrunc status=none
+	run -0 --separate-stderr assay containers --json "$work/disk"
+	[[ $stderr == *"partition 2 is not looked into: "*LUKS* ]]
+	run -1 assay containers --measurements "$work/disk"
+	[[ $output == *"partition 2: "*LUKS* ]]
+}
+
+@test "refused by name: other files, keys in another case, a name twice" {
+	printf nothing > "$work/none"
+	run -1 assay containers "$work/none"
+	[[ $output == *"neither a container archive nor a partitioned disk"* ]]
 	rm -rf "$work/k" && cp -a d "$work/k"
 	sed 's/"Config":/"config":"x","Config":/' d/manifest.json > "$work/k/manifest.json"
 	tar -C "$work/k" -cf "$work/k.tar" .

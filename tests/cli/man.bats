@@ -134,7 +134,7 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 }
 
 @test "examples of assay-containers(1)" {
-	run_examples assay-containers.1 4
+	run_examples assay-containers.1 5
 }
 
 @test "examples of assay-ls(1)" {

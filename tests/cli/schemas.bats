@@ -121,6 +121,20 @@ check() {
 	[ "$(jq -rs '[.[].cells[].verdict] | unique | length' "$tmp/equal" "$tmp/different" "$tmp/half" "$tmp/azure")" -eq 4 ]
 }
 
+@test "container images: plain and packed, several, unchecked, damaged, in a disk" {
+	for f in "$top"/tests/corpus/container/*; do
+		"$assay" containers --json "$f" > "$tmp/c-${f##*/}" 2> /dev/null || [ -s "$tmp/c-${f##*/}" ] || rm "$tmp/c-${f##*/}"
+	done
+	"$assay" containers --json image.tar > "$tmp/c1"
+	"$assay" containers --json --ids-only image.tar > "$tmp/c2"
+	gzip -c image.tar > "$tmp/image.tgz"
+	cp disk.img "$tmp/disk" && mcopy -i "$tmp/disk@@1M" image.tar "$tmp/image.tgz" ::/
+	"$assay" containers --json "$tmp/disk" > "$tmp/c3"
+	check containers-1 "$tmp"/c-* "$tmp"/c[123]
+	[ "$(jq -c '[.[] | [.archive, .partition]]' "$tmp/c3")" = '[["/image.tar",1],["/image.tgz",1]]' ]
+	[ "$(jq '[.[].layers[] | select(.damage)] | length' "$tmp"/c-* | sort -n | tail -n 1)" -ge 1 ]
+}
+
 @test "published predictions and facts" {
 	compgen -G "$top/golden/*/prediction.json" > /dev/null || skip "golden/ has no prediction: make golden makes one"
 	check prediction-1 "$top"/golden/*/prediction.json
