@@ -19,7 +19,7 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_log_replay },
 	{ "precompute",
 	  "DISK --platform FILE.yaml [--bank LIST] [--boot PATH] [--entry ID] "
-	  "[--assume-stub VERSION] [--assume-kernel VERSION] [--no-image-digest] [--json] [-o FILE]",
+	  "[--assume-stub VERSION] [--assume-kernel VERSION] [--skip-chain] [--no-image-digest] [--json] [-o FILE]",
 	  "Predict the PCRs of a machine that boots a disk", assay_cmd_precompute },
 	{ "compare", "PREDICTION.json (--pcrs FILE | --log LOG) [--phase PHASE] [--json]",
 	  "Compare a prediction with a machine's PCRs or event log", assay_cmd_compare },

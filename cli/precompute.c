@@ -98,6 +98,9 @@ static void print_table(const struct assay_prediction *p)
 	const char *why = assay_json_str(assay_json_get(p->image, "entry_reason"));
 	if (entry)
 		printf("systemd-boot starts the entry '%s': %s\n", entry, why ? why : "");
+	const struct assay_json *root = assay_json_get(p->image, "root");
+	const char *remark = assay_json_str(assay_json_get(root, "remark"));
+	printf("root: %s\n", remark ? remark : "covered by the root hash on the command line, checked");
 }
 
 static int run(const struct options *o, const char *path)
@@ -109,9 +112,12 @@ static int run(const struct options *o, const char *path)
 
 	if (assay_platform_load(o->platform, &platform, &err) < 0)
 		return assay_cli_fail(o->platform, &err);
-	if (assay_cli_image_open(path, &o->disk, &image, &err) < 0 ||
-	    assay_precompute(image, platform, &o->pre, &p, &err) < 0)
+	if (assay_cli_image_open(path, &o->disk, &image, &err) < 0)
 		return assay_cli_fail(path, &err);
+	if (assay_precompute(image, platform, &o->pre, &p, &err) < 0) {
+		(void)assay_cli_fail(path, &err);
+		return err.code == ASSAY_E_MISMATCH ? ASSAY_EXIT_MISMATCH : ASSAY_EXIT_FAIL;
+	}
 	if (o->json || o->out) {
 		ASSAY_AUTO(assay_json) *json = assay_prediction_json(p);
 		int rc = assay_cli_write_json(json, o->out ? o->out : "-");
@@ -133,6 +139,7 @@ int assay_cmd_precompute(const struct assay_verb *verb, int argc, char **argv)
 		{ "entry", required_argument, NULL, 'e' },
 		{ "assume-stub", required_argument, NULL, 's' },
 		{ "assume-kernel", required_argument, NULL, 'k' },
+		{ "skip-chain", no_argument, NULL, 'c' },
 		{ "no-image-digest", no_argument, NULL, 'n' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "output", required_argument, NULL, 'o' },
@@ -165,6 +172,9 @@ int assay_cmd_precompute(const struct assay_verb *verb, int argc, char **argv)
 			break;
 		case 'k':
 			o.pre.assume_kernel = optarg;
+			break;
+		case 'c':
+			o.pre.skip_chain = true;
 			break;
 		case 'n':
 			o.pre.no_image_digest = true;

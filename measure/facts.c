@@ -2,14 +2,13 @@
 /* The facts about a disk as JSON: assay.facts/1 (docs/FORMATS.md). */
 #include "measure/image.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/guid.h"
-#include "core/hash.h"
 #include "measure/facts_priv.h"
 #include "measure/links.h"
+#include "measure/whole.h"
 
 #define ASSAY_FACTS_SCHEMA "assay.facts/1"
 
@@ -66,47 +65,6 @@ static struct assay_json *gpt_json(const struct assay_gpt *gpt)
 	return o;
 }
 
-/* --- the disk as a whole ------------------------------------------------------------------------ */
-
-/* Hashed beside everything else: one bank keeps one core busy, and all of it is in the page cache then. */
-struct whole {
-	struct assay_src *disk;
-	unsigned banks;
-	struct assay_digests digests;
-	int rc;
-	struct assay_err err;
-	pthread_t thread;
-	bool started;
-};
-
-static void *hash_whole(void *arg)
-{
-	struct whole *w = arg;
-
-	w->rc = assay_hash_src(w->disk, w->banks, &w->digests, &w->err);
-	return NULL;
-}
-
-static void whole_start(struct whole *w, struct assay_src *disk, unsigned banks)
-{
-	*w = (struct whole){ .disk = disk, .banks = banks };
-	w->started = assay_hash_threads() > 1 && pthread_create(&w->thread, NULL, hash_whole, w) == 0;
-}
-
-/* `wanted`: nothing else has failed. */
-static int whole_finish(struct whole *w, bool wanted, struct assay_err *err)
-{
-	if (w->started)
-		pthread_join(w->thread, NULL);
-	else if (wanted)
-		hash_whole(w);
-	if (!wanted)
-		return -1;
-	if (w->rc < 0 && err)
-		*err = w->err;
-	return w->rc;
-}
-
 /* --- all of it ---------------------------------------------------------------------------------- */
 
 static int boot_path(struct assay_image *image, const char *boot, char **ret, struct assay_err *err)
@@ -149,7 +107,7 @@ int assay_image_facts(struct assay_image *image, const struct assay_facts_option
 	ASSAY_AUTO(assay_json) *o = assay_json_object();
 	ASSAY_AUTO(assay_links) *links = NULL;
 	struct assay_json *disk = assay_json_object();
-	struct whole whole = { 0 };
+	struct assay_whole whole = { 0 };
 
 	assay_json_set_str(o, "schema", ASSAY_FACTS_SCHEMA);
 	assay_json_set(o, "image", disk);
@@ -160,10 +118,10 @@ int assay_image_facts(struct assay_image *image, const struct assay_facts_option
 	assay_json_set_int(disk, "file_size", image->file.file_size);
 
 	if (!options->no_image_digest)
-		whole_start(&whole, image->disk, options->banks | ASSAY_BANK_BIT(ASSAY_SHA256));
+		assay_whole_start(&whole, image->disk, options->banks | ASSAY_BANK_BIT(ASSAY_SHA256));
 	const int rc = parts(image, options, o, &links, err);
 	if (!options->no_image_digest) {
-		if (whole_finish(&whole, rc == 0, err) < 0)
+		if (assay_whole_finish(&whole, rc == 0, err) < 0)
 			return -1;
 		assay_json_set(disk, "digest", assay_json_digests(&whole.digests));
 	}

@@ -6,8 +6,10 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "measure/whole.h"
 #include "precompute/chain/chain.h"
 #include "precompute/kernel.h"
+#include "precompute/root.h"
 #include "tpm/event_build.h"
 
 /* --- slots -------------------------------------------------------------------------------------- */
@@ -367,12 +369,20 @@ static int describe_image(struct assay_chain *c, const struct assay_efi_file *bo
 	if (c->kernel.version)
 		assay_json_set(o, "kernel", assay_json_string_n(c->kernel.version,
 								strcspn(c->kernel.version, " ")));
-	if (c->options->no_image_digest)
-		return 0;
-	struct assay_digests d;
-	if (assay_hash_src(c->image->disk, ASSAY_BANK_BIT(ASSAY_SHA256), &d, err) < 0)
+	struct assay_whole whole = { 0 };
+	const bool digest = !c->options->no_image_digest;
+	struct assay_json *root;
+
+	if (digest)
+		assay_whole_start(&whole, c->image->disk, ASSAY_BANK_BIT(ASSAY_SHA256));
+	const int rc = assay_predict_root(c->image, c->kernel.cmdline, c->options->skip_chain, &root, err);
+	if (rc == 0)
+		assay_json_set(o, "root", root);
+	if (!digest)
+		return rc;
+	if (assay_whole_finish(&whole, rc == 0, err) < 0)
 		return -1;
-	assay_json_set(o, "digest", assay_json_digests(&d));
+	assay_json_set(o, "digest", assay_json_digests(&whole.digests));
 	return 0;
 }
 

@@ -15,9 +15,14 @@ struct assay_precompute_options {
 	const char *entry;	    /* the boot loader entry; NULL: what the boot loader would choose */
 	const char *assume_stub;    /* treat unknown systemd-stub and systemd-boot versions as this one */
 	const char *assume_kernel;  /* treat unknown kernels as this one ("6.12") */
+	bool skip_chain;	    /* do not check what hangs on the command line's root hash */
 	bool no_image_digest;	    /* leave the digest of the whole disk out (it is not needed for PCRs) */
 };
 
+/*
+ * ASSAY_E_MISMATCH, and no prediction, when a link of the chain below the command line is broken: root hash, verity,
+ * filesystem, containers.
+ */
 int assay_precompute(struct assay_image *image, const struct assay_platform *platform,
 		     const struct assay_precompute_options *options, struct assay_prediction **ret,
 		     struct assay_err *err) ASSAY_MUST;

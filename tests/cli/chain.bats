@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The chain from a UKI's command line down to image IDs, on disks that mksquashfs, veritysetup and sfdisk made: what
+# measure and precompute say when it is whole, and when one bit of it is not.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export PATH=$PATH:/usr/sbin:/sbin MTOOLS_SKIP_CHECK=1
+	load chain
+	load common
+	lacks=$(chain_missing)
+	export lacks
+	[ -z "$lacks" ] || return 0
+	cd "$BATS_FILE_TMPDIR"
+	small_profile sha256 > p.yaml
+	chain_root root
+	chain_squashfs root root.sqfs
+	chain_disk disk.img root.sqfs
+}
+
+setup() {
+	[ -z "$lacks" ] || skip "missing: $lacks"
+	load chain
+	assay=$(realpath "$BATS_TEST_DIRNAME/../..")/build/assay
+	cd "$BATS_TEST_TMPDIR"
+	from=$BATS_FILE_TMPDIR
+	cp "$from/disk.img" "$from/p.yaml" .
+}
+
+# part N: where partition N begins.
+part() {
+	sfdisk -J disk.img | jq ".partitiontable.partitions[$1 - 1].start * 512"
+}
+
+# at TEXT [FILE]: where these bytes are, once.
+at() {
+	local found
+	found=$(grep -obaF -- "$1" "${2-disk.img}")
+	[ "$(wc -l <<< "$found")" = 1 ] || return 1
+	echo "${found%%:*}"
+}
+
+# broken OFFSET WORDS...: with that byte's bit flipped, measure writes facts and exits with 3, precompute predicts
+# nothing and exits with 3; both name the link with these words.
+broken() {
+	local offset=$1 word
+	shift
+	verity_flip disk.img "$offset"
+	run -3 --separate-stderr "$assay" measure --json disk.img
+	[ "$(jq -r .schema <<< "$output")" = assay.facts/1 ]
+	[ "$(jq '[.chain[] | select(.state == "broken")] | length' <<< "$output")" -ge 1 ]
+	for word; do
+		grep -F -- "$word" <<< "$stderr"
+	done
+	run -3 --separate-stderr "$assay" precompute disk.img --platform p.yaml --json -o out.json
+	[ -z "$output" ] && [ ! -e out.json ]
+	for word; do
+		grep -F -- "$word" <<< "$stderr"
+	done
+	verity_flip disk.img "$offset"
+	cmp disk.img "$from/disk.img"
+}
+
+@test "a whole chain: what veritysetup, sfdisk and unsquashfs say" {
+	local root
+	run -0 --separate-stderr "$assay" measure --json disk.img
+	[ -z "$stderr" ]
+	root=$(jq -r '.verity[0].root_hash' <<< "$output")
+	grep -F "roothash=$root" <(strings -n 8 disk.img)
+	dd if=disk.img of=data bs=512 skip=$(($(part 2) / 512)) count="$(chain_sectors "$from/root.sqfs")" status=none
+	dd if=disk.img of=tree bs=512 skip=$(($(part 3) / 512)) status=none
+	veritysetup verify data tree "$root"
+	[ "$(jq -c '[.chain[:2][] | [.link, .state]]' <<< "$output")" = '[["root hash","ok"],["verity","ok"]]' ]
+	[ "$(jq '[.chain[] | select(.state == "broken" or .state == "open")] | length' <<< "$output")" = 0 ]
+	# regions: partitions and their bounds are sfdisk's, the sum is the file
+	[ "$(jq '[.regions[].size] | add' <<< "$output")" = "$(stat -c %s disk.img)" ]
+	[ "$(jq -r ".regions[] | select(.offset == $(part 2)) | .measured + \" \" + .by[0]" <<< "$output")" = "yes roothash of partition 2" ]
+
+	run -0 --separate-stderr "$assay" precompute disk.img --platform p.yaml --json
+	[ "$(jq -c .image.root <<< "$output")" = "{\"checked\":true,\"root_hash\":\"$root\"}" ]
+	run -0 "$assay" measure disk.img
+	[[ $output == *"ok         verity"*"<- roothash="* ]]
+}
+
+@test "one bit: command line, hash tree, data, partition table" {
+	local root
+	root=$("$assay" measure --json disk.img | jq -r '.verity[0].root_hash')
+	# a digit of the root hash; the UKI is another, but it is a UKI
+	broken $(($(at "roothash=$root") + 12)) "broken link: root hash: roothash="
+	broken $(($(part 3) + 4096)) "broken link: verity: partition 2" "tree level 1, block 0"
+	broken $(($(part 2) + 4096 + 77)) "broken link: verity: partition 2" "data block 1, 4096 bytes at byte 0x$(printf %x $(($(part 2) + 4096)))"
+	# the superblock's salt
+	broken $(($(part 3) + 88)) "broken link: verity: partition 2"
+	# a partition entry: firmware takes no such table
+	verity_flip disk.img $((1024 + 130))
+	run -1 "$assay" measure disk.img
+	[[ $output == *"GPT entries' CRC"* ]]
+	run -1 "$assay" precompute disk.img --platform p.yaml
+	[[ $output == *"GPT entries' CRC"* ]]
+}
+
+@test "--skip-chain: a prediction that says what it is worth" {
+	run -0 --separate-stderr "$assay" precompute disk.img --platform p.yaml --json
+	jq 'del(.image.root)' <<< "$output" > checked
+	verity_flip disk.img $(($(part 2) + 5000))
+	run -0 --separate-stderr "$assay" precompute --skip-chain disk.img --platform p.yaml --json
+	[[ $(jq -r '.image.root | "\(.checked) \(.remark)"' <<< "$output") == "false it was not checked"* ]]
+	# the values are the same: no boot stage but the kernel would see it
+	diff <(jq .pcrs checked) <(jq .pcrs <<< "$output")
+	run -0 "$assay" precompute --skip-chain disk.img --platform p.yaml
+	[[ ${lines[-1]} == "root: it was not checked"* ]]
+}
+
+@test "no root hash: not broken, and said" {
+	chain_disk disk.img "$from/root.sqfs" "quiet root=/dev/vda2"
+	# and nothing that the UUIDs could be taken for
+	sfdisk -q --part-uuid disk.img 2 00000000-0000-0000-0000-00000000000a
+	sfdisk -q --part-type disk.img 3 0fc63daf-8483-4772-8e79-3d69d8477de4
+	run -0 --separate-stderr "$assay" measure --json disk.img
+	[ "$(jq -r '.chain[] | select(.link == "verity") | .state + ": " + .why' <<< "$output")" = "open: no root hash covers it: nothing vouches for it" ]
+	[ "$(jq -r ".regions[] | select(.offset == $(part 2)).measured" <<< "$output")" = partly ]
+	[ "$(jq -r ".regions[] | select(.offset == $(part 3)).measured" <<< "$output")" = no ]
+	run -0 --separate-stderr "$assay" precompute disk.img --platform p.yaml --json
+	[[ $(jq -r .image.root.remark <<< "$output") == "the command line names no root hash"* ]]
+}
+
+@test "random bits through the programs: exit codes as documented, and never a word too few" {
+	local size offset rc seed=${FLIP_SEED-$RANDOM} i
+	echo "FLIP_SEED=$seed"
+	RANDOM=$seed
+	size=$(stat -c %s disk.img)
+	"$assay" measure --json disk.img | jq 'del(.image.digest)' > before
+	for ((i = 0; i < 40; i++)); do
+		offset=$(((RANDOM << 15 | RANDOM) % size))
+		verity_flip disk.img $offset
+		rc=0
+		"$assay" measure --json disk.img > facts 2> errors || rc=$?
+		verity_flip disk.img $offset
+		echo "byte $offset: exit $rc"
+		case $rc in
+		0 | 3) jq 'del(.image.digest)' facts > after ;;
+		1) [ ! -s facts ] && grep -q "^assay measure: disk.img: ." errors ;;
+		*) false ;;
+		esac
+		[ $rc != 3 ] || grep -q "broken link" errors
+		measured=$(jq -r "[.regions[] | select(.offset <= $offset)][-1].measured" before)
+		if [ $rc != 1 ] && cmp -s before after; then
+			[ "$measured" != yes ]
+		else
+			[ "$measured" != no ]
+		fi
+	done
+}
