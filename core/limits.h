@@ -93,6 +93,10 @@
 #define ASSAY_FS_MAX_LINKS 40U
 /* Names of one directory: a distribution's largest has some ten thousand; each costs some 60 bytes here. */
 #define ASSAY_FS_MAX_ENTRIES (1U << 20)
+/* Names in one tree: a distribution's root has some hundred thousand. */
+#define ASSAY_FS_MAX_NODES (1U << 22)
+/* Pieces of all files of one filesystem in a map of it; each costs 72 bytes there. */
+#define ASSAY_FS_MAX_REGIONS (1U << 20)
 /* Unpacked blocks kept of one filesystem; 16 blocks of squashfs's largest kind. */
 #define ASSAY_FS_BLOCK_CACHE ((size_t)16 << 20)
 /* One squashfs directory: half a million names of usual length; its own field is 32 bits wide. */

@@ -79,6 +79,7 @@ int assay_fs_open(struct assay_src *src, struct assay_fs **ret, struct assay_err
 			free(fs);
 			return -1;
 		}
+		fs->src = assay_src_ref(src);
 		*ret = fs;
 		return 0;
 	}
@@ -101,6 +102,7 @@ void assay_fs_free(struct assay_fs **fs)
 	if (!f)
 		return;
 	f->ops->free(f->data);
+	assay_src_free(&f->src);
 	free(f);
 }
 

@@ -11,6 +11,7 @@
 #include "core/src.h"
 
 struct assay_fs;
+struct assay_fs_layout;
 
 enum assay_fs_kind {
 	ASSAY_FS_FILE,
@@ -71,6 +72,9 @@ struct assay_fs_ops {
 	int (*open)(struct assay_src *src, void **ret, struct assay_err *err);
 	const char *(*label)(const void *fs); /* "FAT32" */
 	void (*free)(void *fs);
+	/* For a map (map.h): where the filesystem's own structures lie, by assay_fs_layout_add(). Files need not be
+	 * left out. NULL: nothing is known of them. */
+	int (*layout)(void *fs, struct assay_fs_layout *to, struct assay_err *err);
 	/* Either this, */
 	const struct assay_fs_nodes *nodes;
 	/* or these two. `ret_path`, when not NULL: the path as spelled on the disk; fresh memory. */

@@ -8,7 +8,12 @@
 struct assay_fs {
 	const struct assay_fs_ops *ops;
 	void *data;
+	struct assay_src *src;
 };
+
+/* map.c, for a row's layout(): these bytes are part of a structure. `what` lives as long as the program. */
+int assay_fs_layout_add(struct assay_fs_layout *l, uint64_t off, uint64_t len, const char *what,
+			struct assay_err *err) ASSAY_MUST;
 
 /*
  * path.c: the node that a path leads to. `follow`: the last component too. `ret_path`, when not NULL: the path without

@@ -267,5 +267,6 @@ const struct assay_fs_ops assay_squashfs_ops = {
 	.open = open_fs,
 	.label = label,
 	.free = close_fs,
+	.layout = assay_sqfs_layout,
 	.nodes = &nodes,
 };

@@ -82,4 +82,8 @@ int assay_sqfs_extents(void *fs, uint64_t node, struct assay_extent **ret, size_
 		       struct assay_err *err) ASSAY_MUST;
 assay_unpack_fn assay_sqfs_unpack_block;
 
+/* --- squashfs_layout.c --- */
+
+int assay_sqfs_layout(void *fs, struct assay_fs_layout *to, struct assay_err *err) ASSAY_MUST;
+
 #endif

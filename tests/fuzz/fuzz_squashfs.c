@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Target functions: assay_fs_open, assay_fs_list, assay_fs_lstat, assay_fs_readlink, assay_fs_file on
- * squashfs: measure/fs/squashfs*.c, blocks.c, path.c, and libsquashfs's decompressors behind them.
+ * squashfs, and assay_fs_map_new: measure/fs/squashfs*.c, blocks.c, path.c, walk.c, map.c, and libsquashfs's
+ * decompressors behind them.
  *
  * The input is an image. The tree is gone through within bounds, and every file read; what can be
- * read is read twice, in pieces of other lengths, and is the same.
+ * read is read twice, in pieces of other lengths, and is the same. A map has no gaps.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/text.h"
-#include "measure/fs/fs.h"
+#include "measure/fs/map.h"
 
 #define CALLS 300
 #define READ_MAX (2U << 20)
@@ -82,6 +83,23 @@ static void look(struct walk *w, const char *path, unsigned depth)
 	assay_dir_clear(&dir);
 }
 
+static void map(struct assay_fs *fs, size_t size)
+{
+	ASSAY_AUTO(assay_fs_map) *m = NULL;
+	struct assay_err err;
+	uint64_t at = 0;
+
+	if (assay_fs_map_new(fs, &m, &err) < 0)
+		return;
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->r[i].off != at || m->r[i].len == 0)
+			abort();
+		at += m->r[i].len;
+	}
+	if (at != size)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ASSAY_AUTO(assay_src) *src = NULL;
@@ -92,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct walk w = { .fs = fs };
 
 		look(&w, "/", 0);
+		map(fs, size);
 	}
 	return 0;
 }
