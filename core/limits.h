@@ -159,11 +159,11 @@
 /* A layer when unpacked: a large model's weights; some hours of hashing. */
 #define ASSAY_CONTAINER_MAX_LAYER (2ULL << 40)
 /* Names of one filesystem that are walked: a Debian root has some hundred thousand at most. */
-#define ASSAY_FS_MAX_WALK (1U << 24)
+#define ASSAY_FS_MAX_WALK (1U << 22)
 /* Archives in one filesystem; a base image has a handful. */
 #define ASSAY_CONTAINER_MAX_ARCHIVES 4096U
-/* Headers of any tar file that is looked at for images: a Linux source archive has 90,000. */
-#define ASSAY_SCAN_MAX_ENTRIES (1U << 24)
+/* Headers of any tar file that is looked at for images: a Linux source archive has 90,000, a data set a million. */
+#define ASSAY_SCAN_MAX_ENTRIES (1U << 21)
 /* An archive that is packed as a whole, when unpacked: it fills a disk, so less than what is read in place. */
 #define ASSAY_CONTAINER_MAX_SPOOL (256ULL << 30)
 

@@ -1,103 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/unit.h"
-
-#include <openssl/sha.h>
+#include "tests/unit/container_build.h"
 
 #include "core/limits.h"
 #include "measure/container/container.h"
 #include "measure/container/container_priv.h"
-
-/* --- archives, in memory; checksums by this file's own sum -------------------------------------
- */
-
-struct tar {
-	uint8_t *p;
-	size_t n, cap;
-};
-
-static void put(struct tar *t, const void *p, size_t n)
-{
-	if (t->n + n > t->cap) {
-		t->cap = 2 * (t->n + n);
-		t->p = realloc(t->p, t->cap);
-		assert_non_null(t->p);
-	}
-	if (n > 0)
-		memcpy(t->p + t->n, p, n);
-	t->n += n;
-}
-
-static void sum(uint8_t *h)
-{
-	unsigned s = 0;
-
-	memset(h + 148, ' ', 8);
-	for (size_t i = 0; i < 512; i++)
-		s += h[i];
-	snprintf((char *)h + 148, 8, "%06o", s);
-}
-
-static void member(struct tar *t, char type, const char *name, const char *link, const void *data,
-		   size_t len)
-{
-	static const uint8_t zeros[512];
-	uint8_t h[512] = { 0 };
-
-	memcpy(h, name, strnlen(name, 100));
-	memcpy(h + 157, link, strnlen(link, 100));
-	snprintf((char *)h + 124, 12, "%011lo", (unsigned long)len);
-	h[156] = (uint8_t)type;
-	memcpy(h + 257, "ustar\00000", 8);
-	sum(h);
-	put(t, h, 512);
-	put(t, data, len);
-	put(t, zeros, (512 - len % 512) % 512);
-}
-
-static void end(struct tar *t)
-{
-	static const uint8_t zeros[1024];
-
-	put(t, zeros, sizeof(zeros));
-}
-
-static void hex_of(const void *p, size_t n, char hex[65])
-{
-	uint8_t d[32];
-
-	SHA256(p, n, d);
-	for (size_t i = 0; i < 32; i++)
-		sprintf(hex + 2 * i, "%02x", d[i]);
-}
-
-static const char layer[] = "any bytes are a layer";
-#define LAYER_LEN (sizeof(layer) - 1)
-
-/* A docker-archive of n layers, all the same file. */
-static struct tar docker(size_t n, const char *config_name, const char *diff_id)
-{
-	struct tar t = { 0 };
-	char *config = malloc(200 + n * 80), *list = malloc(400 + n * 8), hex[65];
-	size_t c, l;
-
-	hex_of(layer, LAYER_LEN, hex);
-	c = (size_t)sprintf(config, "{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[");
-	l = (size_t)sprintf(list, "[{\"Config\":\"%s\",\"RepoTags\":[\"a:1\"],\"Layers\":[",
-			    config_name);
-	for (size_t i = 0; i < n; i++) {
-		c += (size_t)sprintf(config + c, "%s\"sha256:%s\"", i ? "," : "",
-				     diff_id ? diff_id : hex);
-		l += (size_t)sprintf(list + l, "%s\"l\"", i ? "," : "");
-	}
-	c += (size_t)sprintf(config + c, "]}}");
-	l += (size_t)sprintf(list + l, "]}]");
-	member(&t, '0', "manifest.json", "", list, l);
-	member(&t, '0', config_name, "", config, c);
-	member(&t, '0', "l", "", layer, LAYER_LEN);
-	free(config);
-	free(list);
-	return t;
-}
 
 static int read_tar(const struct tar *t, size_t len, uint64_t max, struct assay_containers **ret,
 		    struct assay_err *err)
@@ -122,7 +28,7 @@ static void good(struct tar t)
 	ASSAY_AUTO(assay_containers) *c = NULL;
 	struct assay_err err = { 0 };
 
-	end(&t);
+	tar_end(&t);
 	if (read_tar(&t, t.n, 0, &c, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(c->n_images, 1);
@@ -135,7 +41,7 @@ static void bad(struct tar t, enum assay_code code, const char *msg)
 	struct assay_containers *c = (void *)&t;
 	struct assay_err err = { 0 };
 
-	end(&t);
+	tar_end(&t);
 	assert_int_equal(read_tar(&t, t.n, 0, &c, &err), -1);
 	if (err.code != code || !strstr(err.msg, msg))
 		fail_msg("code %d, %s", (int)err.code, err.msg);
@@ -149,12 +55,12 @@ static void bad(struct tar t, enum assay_code code, const char *msg)
 static void ids_and_layers(void **state)
 {
 	ASSAY_AUTO(assay_containers) *c = NULL;
-	struct tar t = docker(2, "c.json", NULL);
+	struct tar t = tar_docker(2, "c.json", NULL);
 	struct assay_err err;
 	uint8_t id[32];
 
 	(void)state;
-	end(&t);
+	tar_end(&t);
 	assert_int_equal(read_tar(&t, t.n, 0, &c, &err), 0);
 	SHA256(t.p + 512 * 3, strlen((char *)t.p + 512 * 3), id);
 	assert_memory_equal(c->images[0].id, id, 32);
@@ -175,23 +81,23 @@ static void wrong_digests(void **state)
 	memset(zeros, '0', 64);
 	zeros[64] = '\0';
 	snprintf(name, sizeof(name), "%s.json", zeros);
-	struct tar t = docker(1, name, zeros);
-	end(&t);
+	struct tar t = tar_docker(1, name, zeros);
+	tar_end(&t);
 	assert_int_equal(read_tar(&t, t.n, 0, &c, &err), 0);
 	assert_false(assay_container_verified(c, &c->images[0]));
 	assert_int_equal(c->images[0].layers[0].state, ASSAY_LAYER_DIFFERENT);
 	assert_int_equal(c->images[0].disagreements.n, 1);
 	free(t.p);
-	bad(docker(1, "c", "ABC"), ASSAY_E_UNSUPPORTED, "no sha256 digest");
+	bad(tar_docker(1, "c", "ABC"), ASSAY_E_UNSUPPORTED, "no sha256 digest");
 }
 
 static void every_cut(void **state)
 {
-	struct tar t = docker(1, "c", NULL);
+	struct tar t = tar_docker(1, "c", NULL);
 	const size_t whole = t.n;
 
 	(void)state;
-	end(&t);
+	tar_end(&t);
 	for (size_t len = 0; len < t.n; len++) {
 		struct assay_containers *c = NULL;
 		struct assay_err err = { 0 };
@@ -210,44 +116,44 @@ static void names(void **state)
 	struct tar t;
 
 	(void)state;
-	t = docker(1, "c", NULL);
-	member(&t, '0', "./l", "", "", 0);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, '0', "./l", "", "", 0);
 	bad(t, ASSAY_E_UNSUPPORTED, "twice");
-	t = docker(1, "c", NULL);
-	member(&t, '5', "d/", "", "", 0);
-	member(&t, '5', "d", "", "", 0);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, '5', "d/", "", "", 0);
+	tar_member(&t, '5', "d", "", "", 0);
 	good(t);
-	t = docker(1, "c", NULL);
-	member(&t, '0', "x/../l", "", "", 0);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, '0', "x/../l", "", "", 0);
 	bad(t, ASSAY_E_UNSUPPORTED, "..");
-	t = docker(1, "c", NULL);
-	member(&t, '0', "l/below", "", "", 0);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, '0', "l/below", "", "", 0);
 	bad(t, ASSAY_E_UNSUPPORTED, "below");
-	t = docker(1, "c", NULL);
-	member(&t, 'S', "s", "", "", 0);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, 'S', "s", "", "", 0);
 	bad(t, ASSAY_E_UNSUPPORTED, "sparse");
-	t = docker(1, "c", NULL);
-	member(&t, 'x', "p", "", "22 GNU.sparse.major=1\n", 22);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, 'x', "p", "", "22 GNU.sparse.major=1\n", 22);
 	bad(t, ASSAY_E_UNSUPPORTED, "sparse");
-	t = docker(1, "c", NULL);
-	member(&t, 'g', "p", "", "10 path=l\n", 10);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, 'g', "p", "", "10 path=l\n", 10);
 	bad(t, ASSAY_E_UNSUPPORTED, "global");
-	t = docker(1, "c", NULL);
-	member(&t, 'x', "p", "", "10 path=l\n", 10);
-	member(&t, '0', "other", "", "", 0);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, 'x', "p", "", "10 path=l\n", 10);
+	tar_member(&t, '0', "other", "", "", 0);
 	bad(t, ASSAY_E_UNSUPPORTED, "twice");
-	t = docker(1, "c", NULL);
-	member(&t, 'x', "p", "", "99 path=l\n", 10);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, 'x', "p", "", "99 path=l\n", 10);
 	bad(t, ASSAY_E_CORRUPT, "pax");
-	t = docker(1, "c", NULL);
-	member(&t, '2', "s", "l", "data", 4);
+	t = tar_docker(1, "c", NULL);
+	tar_member(&t, '2', "s", "l", "data", 4);
 	bad(t, ASSAY_E_UNSUPPORTED, "4 bytes of data");
-	t = docker(1, "c", NULL);
-	end(&t);
+	t = tar_docker(1, "c", NULL);
+	tar_end(&t);
 	t.n -= 512;
-	member(&t, '0', "after", "", "", 0);
+	tar_member(&t, '0', "after", "", "", 0);
 	bad(t, ASSAY_E_UNSUPPORTED, "single block of zeros");
-	t = docker(1, "c", NULL);
+	t = tar_docker(1, "c", NULL);
 	t.p[0] ^= 1;
 	bad(t, ASSAY_E_CORRUPT, "checksum");
 }
@@ -255,19 +161,19 @@ static void names(void **state)
 /* A chain of n links to the layer, found by its far end. */
 static struct tar chain(unsigned n)
 {
-	struct tar t = docker(1, "c", NULL);
+	struct tar t = tar_docker(1, "c", NULL);
 	char name[8] = "l", to[8];
 
 	/* the list names "l": rename the layer's own entry, and begin the chain there */
 	uint8_t *h = t.p + t.n - 1024;
 	h[0] = 'z';
-	sum(h);
+	tar_sum(h);
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 == n)
 			snprintf(to, sizeof(to), "z");
 		else
 			snprintf(to, sizeof(to), "n%u", i);
-		member(&t, i % 2 ? '1' : '2', name, to, "", 0);
+		tar_member(&t, i % 2 ? '1' : '2', name, to, "", 0);
 		snprintf(name, sizeof(name), "%s", to);
 	}
 	return t;
@@ -283,20 +189,20 @@ static void ceilings(void **state)
 	good(chain(ASSAY_TAR_MAX_LINKS - 1));
 	good(chain(ASSAY_TAR_MAX_LINKS));
 	bad(chain(ASSAY_TAR_MAX_LINKS + 1), ASSAY_E_LIMIT, "links");
-	good(docker(ASSAY_CONTAINER_MAX_LAYERS - 1, "c", NULL));
-	good(docker(ASSAY_CONTAINER_MAX_LAYERS, "c", NULL));
-	bad(docker(ASSAY_CONTAINER_MAX_LAYERS + 1, "c", NULL), ASSAY_E_LIMIT, "layers");
+	good(tar_docker(ASSAY_CONTAINER_MAX_LAYERS - 1, "c", NULL));
+	good(tar_docker(ASSAY_CONTAINER_MAX_LAYERS, "c", NULL));
+	bad(tar_docker(ASSAY_CONTAINER_MAX_LAYERS + 1, "c", NULL), ASSAY_E_LIMIT, "layers");
 	for (unsigned over = 0; over < 2; over++) {
-		t = docker(1, "c", NULL);
+		t = tar_docker(1, "c", NULL);
 		for (unsigned i = 3; i < ASSAY_TAR_MAX_ENTRIES + over; i++)
-			member(&t, '5', "d", "", "", 0);
+			tar_member(&t, '5', "d", "", "", 0);
 		if (over)
 			bad(t, ASSAY_E_LIMIT, "tar headers");
 		else
 			good(t);
 	}
-	t = docker(1, "c", NULL);
-	end(&t);
+	t = tar_docker(1, "c", NULL);
+	tar_end(&t);
 	assert_int_equal(read_tar(&t, t.n, LAYER_LEN, &c, &err), 0);
 	assay_containers_free(&c);
 	assert_int_equal(read_tar(&t, t.n, LAYER_LEN - 1, &c, &err), -1);
