@@ -6,7 +6,8 @@
 # Build the base image (mkosi.conf, image/) into DIR, build/image unless named: base.raw, and
 # beside it the exact packages it was made of. What comes from the network comes before mkosi
 # starts: a tools tree of Debian 13 (made once), and a repository of just the packages that the
-# image takes, chosen and checked by apt. The same repository gives the same bytes.
+# image takes, chosen and checked by apt. The same repository gives the same bytes. The container
+# archives in the image are made first, by build-containers.sh.
 #
 #   --output DIR          where base.raw goes
 #   --refresh             take the newest packages (else those of the last build are kept)
@@ -21,6 +22,8 @@
 set -euo pipefail
 # shellcheck source=scripts/apt-private.sh
 . "$(dirname "$0")/apt-private.sh"
+# shellcheck source=scripts/debian-repo.sh
+. "$top/scripts/debian-repo.sh"
 
 suite=trixie
 output=$build/image
@@ -46,11 +49,12 @@ while [[ $# -gt 0 ]]; do
 	shift
 done
 
-# What in the repository makes the image.
+# What in the repository makes the image; what else makes the containers in it.
 sources=(mkosi.conf image/initrd image/repart image/root)
+container_sources=(image/containers image/containers.yaml scripts/build-containers.sh scripts/container_archive.py)
 inputs_digest() (
 	cd "$top"
-	find "${sources[@]}" scripts/build-image.sh -printf '%p %y%l' \( -perm -100 -printf ' x\n' -o -printf '\n' \) \
+	find "${sources[@]}" "${container_sources[@]}" scripts/build-image.sh scripts/debian-repo.sh -printf '%p %y%l' \( -perm -100 -printf ' x\n' -o -printf '\n' \) \
 		\( -type f -exec sha256sum {} \; -o -true \) | LC_ALL=C sort | sha256sum | cut -c 1-64
 )
 if [[ -n $inputs ]]; then
@@ -114,12 +118,16 @@ mkosi() {
 # --- what is built ----------------------------------------------------------------------------
 
 # A copy of the image's sources as mkosi wants them laid out, with modes that do not depend on the
-# umask of whoever checked them out.
-stage_tree() {
+# umask of whoever checked them out; with the container archives, and the list of their IDs.
+stage_tree() { # CONTAINERS
 	rm -rf "$work/tree"
 	mkdir -p "$work/tree/mkosi.images" "$work/sandbox/etc/apt/sources.list.d" "$work/space"
 	(cd "$top" && cp -a --parents "${sources[@]}" "$work/tree/")
 	mv "$work/tree/image/initrd" "$work/tree/mkosi.images/initrd"
+	local share=$work/tree/image/root/usr/share/assay
+	mkdir -p "$share/containers"
+	cp "$1/"*.tar "$share/containers/"
+	cp "$1/container_measurements.json" "$share/"
 	chmod -R u=rwX,go=rX "$work/tree"
 	# Inside mkosi the repository lies in the package cache. apt checked each package against the
 	# archive's signature when it was fetched.
@@ -139,7 +147,7 @@ print("\n".join(sorted(names)))'
 make_repo() {
 	local wanted
 	wanted=$(wanted_packages)
-	if [[ -e $repo/Packages && -z $refresh && $(<"$work/wanted") == "$wanted" ]]; then
+	if [[ -z $refresh ]] && repo_has "$repo" "$wanted"; then
 		return 0
 	fi
 	[[ -z $offline ]] || die "the repository at $repo does not have all packages"
@@ -150,37 +158,18 @@ make_repo() {
 		die "the packages of the image cannot be resolved"
 	local -a names
 	mapfile -t names < <(sed -n 's/^Inst \([^ ]*\) .*/\1/p' "$work/simulated")
-	say "fetching ${#names[@]} packages"
-	rm -rf "$work/repo.new"
-	mkdir -p "$work/repo.new"
-	apt-get -qq --print-uris download "${names[@]}" >"$work/uris"
-	local file size sum
-	while read -r _ file _ _; do
-		[[ ! -e $repo/$file ]] || ln "$repo/$file" "$work/repo.new/$file"
-	done <"$work/uris"
-	(cd "$work/repo.new" && quietly apt-get -qq download "${names[@]}") || die "cannot fetch the packages"
-	: >"$work/repo.new/packages.tsv"
-	while read -r _ file size sum; do
-		sum=${sum#SHA256:}
-		sha256sum --quiet --check <<<"$sum  $work/repo.new/$file" >&2 || die "$file: wrong digest"
-		dpkg-deb -f "$work/repo.new/$file"
-		printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$file" "$size" "$sum"
-		dpkg-deb --show --showformat="\${Package}\t\${Version}\t$sum\n" "$work/repo.new/$file" >>"$work/repo.new/packages.tsv"
-	done <"$work/uris" >"$work/repo.new/Packages"
-	LC_ALL=C sort -o "$work/repo.new/packages.tsv" "$work/repo.new/packages.tsv"
-	rm -rf "$repo"
 	mkdir -p "$(dirname "$repo")"
-	mv "$work/repo.new" "$repo"
-	echo "$wanted" >"$work/wanted"
+	repo_make "$repo" "$wanted" "${names[@]}"
 }
 
 # What a build in DIR was made of, as far as it is known here.
-made_of() {
+made_of() { # DIR CONTAINERS
 	inputs_digest
+	(cd "$2" && sha256sum -- *.tar)
 	(cd "$1" && sha256sum fetched.tsv tools.tsv base.raw)
 }
 
-# build_into DIR
+# build_into DIR CONTAINERS
 build_into() {
 	local out=$work/out
 	"${root[@]}" rm -rf "$out" "$work/space"
@@ -206,37 +195,53 @@ build_into() {
 		shutil.copy(repo, dest / "fetched.tsv")
 	END
 	mv "$out/base.raw" "$1/base.raw"
-	made_of "$1" >"$1/made-of"
+	cp "$2/packages.tsv" "$1/container-packages.tsv"
+	made_of "$1" "$2" >"$1/made-of"
 	"${root[@]}" rm -rf "$work/space" "$out"
 }
 
-stage_tree
+containers=$build/containers
+[[ $output == "$build/image" ]] || containers=$output/containers
+build_containers() {
+	"$top/scripts/build-containers.sh" --output "$1" ${refresh:+--refresh} ${offline:+--offline}
+}
+build_containers "$containers"
+stage_tree "$containers"
 make_tools
 make_repo
 if [[ -n $check ]]; then
 	# The image that is there is the first of the two, if this is what it was made of.
-	if ! cmp -s "$repo/packages.tsv" "$output/fetched.tsv" || ! made_of "$output" 2>/dev/null | cmp -s - "$output/made-of"; then
+	if ! cmp -s "$repo/packages.tsv" "$output/fetched.tsv" ||
+		! made_of "$output" "$containers" 2>/dev/null | cmp -s - "$output/made-of"; then
 		say "building once"
-		build_into "$output"
+		build_into "$output" "$containers"
 	fi
 	say "building again"
+	rm -rf "$output/again"
 	mkdir -p "$output/again"
-	# Neither who builds nor where may show in the image.
+	# Neither who builds nor where may show in the image, nor in the containers.
 	(
 		umask 077
 		export TZ=Pacific/Auckland
-		stage_tree
-		build_into "$output/again"
+		refresh='' build_containers "$output/again/containers"
+		stage_tree "$output/again/containers"
+		build_into "$output/again" "$output/again/containers"
 	)
-	first=$(sha256sum <"$output/base.raw")
-	again=$(sha256sum <"$output/again/base.raw")
-	if [[ $first != "$again" ]]; then
-		say "two builds differ: $output/base.raw ${first%% *}, $output/again/base.raw ${again%% *}"
-		exit 3
-	fi
+	differ=
+	for f in "$containers"/*.tar "$output/base.raw"; do
+		again=$output/again/${f##*/}
+		[[ $f != *.tar ]] || again=$output/again/containers/${f##*/}
+		first=$(sha256sum <"$f")
+		second=$(sha256sum <"$again")
+		[[ $first == "$second" ]] || {
+			say "two builds differ: $f ${first%% *}, $again ${second%% *}"
+			differ=1
+		}
+	done
+	[[ -z $differ ]] || exit 3
 	rm -r "$output/again"
 	echo "two builds are equal: sha256 ${first%% *}"
 else
-	build_into "$output"
+	build_into "$output" "$containers"
 	say "$output/base.raw: $(stat -c %s "$output/base.raw") bytes, sha256 $(sha256sum <"$output/base.raw" | cut -c 1-64)"
 fi

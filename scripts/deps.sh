@@ -24,12 +24,12 @@ release=
 build=(gcc make pkg-config libc6-dev libssl-dev libjansson-dev libyaml-dev libarchive-dev libsquashfs-dev libtss2-dev)
 golden=(
 	ca-certificates clang cpio debian-archive-keyring dosfstools fdisk ipxe-qemu lld llvm mmdebstrap
-	mtools openssl ovmf python3 qemu-system-x86 swtpm swtpm-tools systemd-boot-efi tpm2-tools util-linux zstd
+	mtools openssl ovmf python3 python3-yaml qemu-system-x86 swtpm swtpm-tools systemd-boot-efi tpm2-tools util-linux zstd
 )
 check=(
 	bats binutils busybox-static bzip2 clang clang-format cpio cryptsetup-bin dosfstools e2fsprogs efitools erofs-utils file gdisk
 	git gzip jq kmod libcmocka-dev libefivar1 libtpms-dev mandoc osslsigncode pesign python3-jsonschema
-	python3-yaml qemu-utils sbsigntool shellcheck skopeo squashfs-tools squashfs-tools-ng umoci xxd
+	qemu-utils sbsigntool shellcheck skopeo squashfs-tools squashfs-tools-ng umoci xxd
 	xz-utils
 )
 bench=(binutils cryptsetup-bin openssl pesign time)

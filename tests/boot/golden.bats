@@ -67,6 +67,19 @@ setup() {
 		<(grep -E '^sha(1|256|384) ([0-9]|1[0-5]) ' build/boot-run/vm/pcrs | tr A-F a-f | sort)
 }
 
+@test "boot: each container's ID was checked before the report, and Caddy answers for assay-server" {
+	log=build/boot-run/vm/serial.log
+	[ -s "$log" ]
+	grep -a '^.*assay-' "$log"
+	while read -r key id; do
+		name=${key#@local/}
+		grep -aqF "assay-containers: ${name%:*}.tar: $key $id, as listed" "$log"
+	done < <(jq -r 'to_entries[] | "\(.key) \(.value)"' build/containers/container_measurements.json)
+	[ "$(grep -ac ', as listed' "$log")" -eq 3 ]
+	[ "$(grep -aoE 'all as listed|https://localhost/container_measurements.json is what|REPORT BEGIN' "$log" | tr '\n' ' ')" = \
+		"all as listed https://localhost/container_measurements.json is what REPORT BEGIN " ]
+}
+
 @test "boot: the guest's event log leads to the prediction too" {
 	[ -s build/boot-run/eventlog ]
 	run build/assay compare "$GOLDEN/prediction.json" --log build/boot-run/eventlog
