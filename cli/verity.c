@@ -16,7 +16,8 @@ struct options {
 	bool json;
 	const char *root_hash; /* given: the devices are named, not looked for */
 	const char *hash_device;
-	uint64_t hash_offset;
+	bool with_offset;
+	uint64_t hash_offset; /* without a root hash: of a data disk's superblock */
 	bool no_superblock;
 	struct assay_verity_params params; /* without a superblock */
 };
@@ -55,7 +56,7 @@ static void print_pair(const struct assay_verity_pair *pair)
 	     : r->verified  ? "verified"
 			    : "does NOT verify");
 	if (pair->root_hash_size)
-		printf("  %s %s\n", pair->usr ? "usrhash " : "roothash",
+		printf("  %s %s\n", pair->generic ? "root hash" : pair->usr ? "usrhash " : "roothash",
 		       assay_hex(pair->root_hash, pair->root_hash_size, hex));
 	if (pair->source) {
 		struct assay_str text = { 0 };
@@ -64,6 +65,8 @@ static void print_pair(const struct assay_verity_pair *pair)
 		printf("  named by %s\n", text.p ? text.p : "");
 		assay_str_clear(&text);
 	}
+	if (pair->fec)
+		puts("  error correction is asked for, and not checked");
 	if (!pair->checked) {
 		printf("  %s\n", pair->err.msg);
 		return;
@@ -91,6 +94,25 @@ static int worse(int rc, const struct assay_verity_pair *pair)
 /* --- the two ways -------------------------------------------------------------------------------
  */
 
+/* An OS disk; or, when nothing on it names or says a root hash, a data disk. */
+static int find_pairs(struct assay_src *disk, const struct options *o,
+		      struct assay_verity_pairs **ret, struct assay_err *err)
+{
+	struct assay_err why;
+
+	if (o->with_offset)
+		return assay_verity_pairs_of_data(disk, o->hash_offset, ret, err);
+	if (assay_verity_pairs_find(disk, ret, err) == 0)
+		return 0;
+	if (err->code != ASSAY_E_NOTFOUND)
+		return -1;
+	if (assay_verity_pairs_of_data(disk, ASSAY_NO_OFFSET, ret, &why) == 0)
+		return 0;
+	if (why.code != ASSAY_E_NOTFOUND)
+		*err = why;
+	return -1;
+}
+
 static int check_disk(const char *path, uint64_t part, const struct options *o,
 		      struct assay_json *list)
 {
@@ -101,7 +123,7 @@ static int check_disk(const char *path, uint64_t part, const struct options *o,
 	size_t n = 0;
 
 	if (assay_cli_disk_open(path, &o->disk, &disk, &err) < 0 ||
-	    assay_verity_pairs_find(disk, &pairs, &err) < 0)
+	    find_pairs(disk, o, &pairs, &err) < 0)
 		return assay_cli_fail(path, &err);
 	for (size_t i = 0; i < pairs->n; i++) {
 		struct assay_verity_pair *pair = &pairs->p[i];
@@ -246,15 +268,16 @@ int assay_cmd_verity(const struct assay_verb *verb, int argc, char **argv)
 			return assay_cli_usage(verb);
 		if (!parse_option(c, &o))
 			return assay_cli_usage_msg(verb, "'%s' is not understood", optarg);
-		device |= c != 'j' && c != 'r' && c != ASSAY_CLI_ALLOW_BACKING;
+		device |= c == 'd' || c == 'n';
 		shape |= c < 0x80 && strchr("afDHNs", c) != NULL;
+		o.with_offset |= c == 'o';
 	}
-	if (device && !o.root_hash)
+	if ((device || shape) && !o.root_hash)
 		return assay_cli_usage_msg(verb, "that option needs --root-hash");
 	if (shape && !o.no_superblock)
 		return assay_cli_usage_msg(verb,
 					   "the superblock says that; or is it --no-superblock?");
-	if (argc - optind < 1 || argc - optind > (o.root_hash ? 1 : 2))
+	if (argc - optind < 1 || argc - optind > (o.root_hash || o.with_offset ? 1 : 2))
 		return assay_cli_usage(verb);
 	if (argc - optind == 2 && (!parse_u64(argv[optind + 1], &part) || part == 0))
 		return assay_cli_usage_msg(verb, "'%s' is no partition number", argv[optind + 1]);

@@ -127,6 +127,8 @@
 #define ASSAY_VERITY_MAX_BLOCK (512U << 10)
 /* Faults of one tree that are listed; all are counted. */
 #define ASSAY_VERITY_MAX_FAULTS 64
+/* COMMAND_LINE_SIZE of Linux on x86 and arm64: it keeps one byte less, and its end mark. */
+#define ASSAY_CMDLINE_MAX 2048U
 /* Root hashes on one disk: two for each UKI on it, and A and B partitions besides. */
 #define ASSAY_VERITY_MAX_PAIRS 256
 

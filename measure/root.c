@@ -57,8 +57,9 @@ static int root_hash_link(struct job *j, const struct assay_verity_pair *pair, b
 			  struct assay_err *err)
 {
 	char hex[ASSAY_HEX_MAX] = "";
-	char *by = pair->source ? assay_asprintf("PCR 11: .cmdline of %s", pair->source) :
-				  assay_strdup("PCR 5: UUIDs of the partitions");
+	char *by = !pair->source ? assay_strdup("PCR 5: UUIDs of the partitions") :
+		   pair->by_entry ? assay_asprintf("PCR 12: options of %s", pair->source) :
+				    assay_asprintf("PCR 11: .cmdline of %s", pair->source);
 
 	if (!by)
 		return assay_fail_mem(err);

@@ -6,16 +6,15 @@
 
 #include "core/text.h"
 #include "measure/links.h"
-#include "measure/verity/pair.h"
+#include "measure/verity/cmdline.h"
 
 /* A root hash as the command line has it. */
 struct named {
 	const char *key;
-	const char *member; /* in the prediction */
-	char *value;	    /* NULL: not named */
-	uint8_t hash[ASSAY_MAX_DIGEST];
-	size_t size; /* 0: what is named is no hash */
-	bool seen;   /* the disk has it */
+	const char *member;		  /* in the prediction */
+	struct assay_verity_named *value; /* NULL: not named */
+	char hex[ASSAY_HEX_MAX];	  /* "": what is named is no hash */
+	bool seen;			  /* the disk has it */
 };
 
 struct root {
@@ -30,14 +29,12 @@ static int read_named(struct root *root, const char *cmdline, struct assay_err *
 	for (size_t i = 0; cmdline && i < 2; i++) {
 		struct named *n = &root->named[i];
 
-		if (assay_verity_cmdline_value(cmdline, n->key, &n->value, err) < 0)
+		if (assay_verity_cmdline(cmdline, i == 1, &n->value, err) < 0)
 			return -1;
 		if (!n->value)
 			continue;
 		root->any = true;
-		const size_t len = strlen(n->value);
-		if (len % 2 == 0 && len / 2 <= sizeof(n->hash) && assay_unhex(n->value, len, n->hash, len / 2))
-			n->size = len / 2;
+		assay_hex(n->value->root_hash, n->value->root_hash_size, n->hex);
 	}
 	return 0;
 }
@@ -48,7 +45,8 @@ static bool concerns(struct root *root, const struct assay_link *l)
 	if (l->root_hash_size == 0)
 		return !root->any;
 	struct named *n = &root->named[l->usr];
-	if (n->size != l->root_hash_size || memcmp(n->hash, l->root_hash, n->size) != 0)
+	if (!n->value || n->value->root_hash_size != l->root_hash_size ||
+	    memcmp(n->value->root_hash, l->root_hash, l->root_hash_size) != 0)
 		return false;
 	n->seen = true;
 	return true;
@@ -71,10 +69,15 @@ static int judge(struct root *root, const struct assay_links *links, struct assa
 			unchecked = l;
 	}
 	for (size_t i = 0; i < 2; i++)
+		if (root->named[i].value && root->named[i].value->refused.code == ASSAY_E_UNSUPPORTED)
+			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+					  "link that cannot be checked: root hash: %s",
+					  root->named[i].value->refused.msg);
+	for (size_t i = 0; i < 2; i++)
 		if (root->named[i].value && !root->named[i].seen)
 			return assay_fail(err, ASSAY_E_MISMATCH, ASSAY_NO_OFFSET,
 					  "broken link: root hash: %s=%s: no partition of the disk has it",
-					  root->named[i].key, root->named[i].value);
+					  root->named[i].key, root->named[i].hex);
 	if (unchecked)
 		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
 				  "link that cannot be checked: %s: %s: %s",
@@ -88,8 +91,8 @@ static struct assay_json *root_json(const struct root *root, bool checked)
 
 	assay_json_set_bool(o, "checked", checked);
 	for (size_t i = 0; i < 2; i++)
-		if (root->named[i].value)
-			assay_json_set_str(o, root->named[i].member, root->named[i].value);
+		if (root->named[i].hex[0])
+			assay_json_set_str(o, root->named[i].member, root->named[i].hex);
 	if (!root->any)
 		assay_json_set_str(o, "remark", "the command line names no root hash: nothing vouches for the "
 						"root filesystem");
@@ -119,6 +122,6 @@ int assay_predict_root(struct assay_image *image, const char *cmdline, bool skip
 	const int rc = run(&root, image, cmdline, skip, ret, err);
 
 	for (size_t i = 0; i < 2; i++)
-		free(root.named[i].value);
+		assay_verity_named_free(&root.named[i].value);
 	return rc;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dm-verity partitions of a disk. A pair is named by `roothash=` or `usrhash=` on the command
- * line of a UKI on the ESP, as systemd-veritysetup-generator(8) reads it; or, where no UKI does, by
- * the partitions' own UUIDs: the Discoverable Partitions Specification (UAPI.2) has the first 128
- * bits of the root hash as the data partition's UUID, and the last 128 bits as the verity
- * partition's.
+ * The dm-verity devices of a disk: data, a hash tree, and the root hash that binds them.
+ *
+ * On an OS disk a command line names the root hash (measure/verity/cmdline.h). A tree that none names is paired by
+ * UUIDs: the Discoverable Partitions Specification (UAPI.2) and systemd-repart give the data partition the first 128
+ * bits of the root hash, and the tree's the last 128 bits. A data disk has such a pair, or is one device without a
+ * partition table, its tree behind its data.
  */
 #ifndef ASSAY_MEASURE_VERITY_PAIR_H
 #define ASSAY_MEASURE_VERITY_PAIR_H
@@ -14,11 +15,16 @@
 
 struct assay_verity_pair {
 	bool usr;     /* what it is mounted on: /usr, or the root */
-	char *source; /* path of the first UKI that names it; NULL: the UUIDs */
+	bool generic; /* neither: data that the partitions' types say nothing about */
+	/* Path of the first UKI or boot entry that names it; NULL: its root hash is the disk's own word. */
+	char *source;
+	bool by_entry; /* it is an entry: its options are in PCR 12, a UKI's command line in PCR 11 */
 	uint8_t root_hash[ASSAY_MAX_DIGEST];
 	size_t root_hash_size; /* 0: not known */
-	unsigned data, hash;   /* partition numbers; 0: not found */
+	unsigned data, hash;   /* partition numbers; 0: not found, or the whole disk */
 	uint64_t data_offset, data_size, hash_offset, hash_size;
+	uint64_t superblock; /* its offset from hash_offset */
+	bool fec;	     /* error correction is asked for: it is not checked, and changes no digest */
 	/* Filled by assay_verity_pair_check(). A pair that was not found has its error from the
 	 * start. */
 	bool checked;
@@ -28,24 +34,25 @@ struct assay_verity_pair {
 };
 
 struct assay_verity_pairs {
-	struct assay_verity_pair *p; /* those of UKIs first, then in table order */
+	struct assay_verity_pair *p; /* those that a command line names first, then in table order */
 	size_t n;
 };
 
 /* Looks at headers and command lines only. ASSAY_E_NOTFOUND when the disk has neither. */
 int assay_verity_pairs_find(struct assay_src *disk, struct assay_verity_pairs **ret,
 			    struct assay_err *err) ASSAY_MUST;
+/*
+ * The same of a data disk, which need not have a partition table: then there is one pair, with the number 0 for
+ * both partitions. Its superblock is where superblock_offset says, or with ASSAY_NO_OFFSET right behind the data: there it
+ * is looked for, and ASSAY_E_UNSUPPORTED when there are two. Command lines are not looked at: what binds the disk
+ * is the caller's to know, root_hash is what the disk itself says.
+ */
+int assay_verity_pairs_of_data(struct assay_src *disk, uint64_t superblock_offset,
+			       struct assay_verity_pairs **ret, struct assay_err *err) ASSAY_MUST;
 void assay_verity_pairs_free(struct assay_verity_pairs **pairs);
 ASSAY_DEFINE_AUTO(assay_verity_pairs)
 
 /* Reads all of it. The outcome, and why it could not be had, goes into the pair. */
 void assay_verity_pair_check(struct assay_src *disk, struct assay_verity_pair *pair);
-
-/*
- * One parameter of a command line, the last that stands there, also with "rd." before it; quotes
- * are taken away as systemd does. NULL in *ret when it is not there, else fresh memory.
- */
-int assay_verity_cmdline_value(const char *cmdline, const char *key, char **ret,
-			       struct assay_err *err) ASSAY_MUST;
 
 #endif

@@ -32,10 +32,15 @@ struct assay_json *assay_verity_pair_json(const struct assay_verity_pair *pair)
 		assay_json_set_int(o, "partition", pair->data);
 	if (pair->hash)
 		assay_json_set_int(o, "hash_partition", pair->hash);
-	if (pair->data || pair->hash || pair->source) {
-		assay_json_set_str(o, "usage", pair->usr ? "usr" : "root");
-		assay_json_set_str(o, "source", pair->source ? pair->source : "uuid");
+	if (pair->data || pair->hash || pair->source || pair->generic) {
+		const bool device = !pair->data && !pair->hash;
+
+		assay_json_set_str(o, "usage", pair->generic ? "data" : pair->usr ? "usr" : "root");
+		assay_json_set_str(o, "source",
+				   pair->source ? pair->source : device ? "tree" : "uuid");
 	}
+	if (pair->fec)
+		assay_json_set_str(o, "fec", "not checked");
 	if (pair->root_hash_size)
 		assay_json_set(o, "root_hash",
 			       assay_json_hex(pair->root_hash, pair->root_hash_size));

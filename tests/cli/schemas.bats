@@ -86,6 +86,31 @@ check() {
 		<(jq -S '."$defs".program' "$top/docs/schemas/pe-1.json")
 }
 
+@test "facts: a pair is what verity prints" {
+	diff <(jq -S '."$defs".verity' "$top/docs/schemas/facts-1.json") <(jq -S '."$defs".verity' "$top/docs/schemas/verity-1.json")
+}
+
+@test "dm-verity: whole, with faults, not to be checked; partitions, files, a disk without partitions" {
+	export PATH=$PATH:/usr/sbin:/sbin
+	command -v veritysetup > /dev/null || skip "veritysetup is missing"
+	load verity
+	seq 1 999999 | head -c 1048576 > "$tmp/data"
+	root=$(verity_format "$tmp/data" "$tmp/tree")
+	verity_disk "$tmp/disk" "$tmp/data" "$tmp/tree" "$root"
+	"$assay" verity --json "$tmp/disk" > "$tmp/whole"
+	"$assay" verity --json --root-hash "$root" --hash-device "$tmp/tree" "$tmp/data" > "$tmp/files"
+	verity_flip "$tmp/disk" $((8 << 20))
+	verity_flip "$tmp/disk" $(((16 << 20) + 4096 + 100))
+	"$assay" verity --json "$tmp/disk" > "$tmp/faults" || [ $? -eq 3 ]
+	verity_flip "$tmp/disk" $((16 << 20))
+	"$assay" verity --json "$tmp/disk" > "$tmp/unchecked" 2> /dev/null || [ $? -eq 1 ]
+	verity_format "$tmp/data" "$tmp/data" --data-blocks=128 --hash-offset=524288 > /dev/null
+	"$assay" verity --json "$tmp/data" > "$tmp/device"
+	check verity-1 "$tmp/whole" "$tmp/files" "$tmp/faults" "$tmp/unchecked" "$tmp/device"
+	[ "$(jq -s '[.[][] | .faults // empty | length] | add' "$tmp/faults")" -ge 1 ]
+	[ "$(jq -r '.[0] | .usage + " " + .source' "$tmp/device")" = "data tree" ]
+}
+
 @test "programs, of every kind that the corpus has" {
 	"$assay" pe --json --full linux.efi BOOTX64.EFI > "$tmp/real"
 	for f in "$top"/tests/corpus/pe/*; do

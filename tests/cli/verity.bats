@@ -163,7 +163,7 @@ json() { # FILTER WANT: of the last run's output
 	uki c.efi "roothash=$root systemd.verity_root_data=/dev/vda9"
 	mdel -i disk@@1M ::/EFI/Linux/a.efi ::/EFI/Linux/b.efi
 	run -1 --separate-stderr "$assay" verity disk
-	[[ $stderr == *"systemd.verity_root_data= beside roothash= is not followed"* ]]
+	[[ $stderr == *"systemd.verity_root_data=/dev/vda9 is not followed"* ]]
 	uki c.efi "roothash=${root%?}$(((0x${root: -1} + 1) % 10))"
 	run -1 --separate-stderr "$assay" verity disk 2
 	[[ $stderr == *"last half of roothash="* ]]
@@ -200,5 +200,5 @@ json() { # FILTER WANT: of the last run's output
 	truncate -s 8M empty
 	sfdisk -q empty <<< 'label: gpt'
 	run -1 --separate-stderr "$assay" verity empty
-	[[ $stderr == *"no UKI names a root hash"* ]]
+	[[ $stderr == *"no UKI or boot entry names a root hash"* ]]
 }

@@ -234,17 +234,29 @@ static inline uint8_t *disk_volume(const struct disk_file *files, size_t n, size
 	return p;
 }
 
-/* The disk: the volume as an ESP, then one more partition of a sector for each type named. */
-static inline uint8_t *disk_build(const struct disk_file *files, size_t n, const char *const *more,
-				  size_t n_more, size_t *ret_len)
+/* A partition behind the ESP, in whole sectors. */
+struct disk_part {
+	const char *type;
+	const uint8_t *guid; /* as on the disk; NULL: some other one for each */
+	const char *name;    /* ASCII; NULL: "p" */
+	const void *data;
+	size_t len;
+};
+
+/* The disk: the volume as an ESP, then more partitions. */
+static inline uint8_t *disk_build_parts(const struct disk_file *files, size_t n,
+					const struct disk_part *more, size_t n_more,
+					size_t *ret_len)
 {
 	size_t volume_len;
 	uint8_t *volume = disk_volume(files, n, &volume_len);
 	const uint64_t sectors = volume_len / DISK_SECTOR;
-	const uint64_t last = DISK_FIRST_LBA + sectors + n_more + 33;
-	uint8_t *p = calloc(1, (size_t)(last + 1) * DISK_SECTOR);
-	uint8_t *h, *e;
+	uint64_t first = DISK_FIRST_LBA, last = first + sectors + 33;
+	uint8_t *p, *h, *e;
 
+	for (size_t i = 0; i < n_more; i++)
+		last += (more[i].len + DISK_SECTOR - 1) / DISK_SECTOR;
+	p = calloc(1, (size_t)(last + 1) * DISK_SECTOR);
 	if (!p)
 		abort();
 	p[446 + 4] = 0xee;
@@ -252,19 +264,27 @@ static inline uint8_t *disk_build(const struct disk_file *files, size_t n, const
 	assay_put_le32(p + 446 + 12, (uint32_t)last);
 	p[510] = 0x55;
 	p[511] = 0xaa;
-	memcpy(p + (size_t)DISK_FIRST_LBA * DISK_SECTOR, volume, volume_len);
-	free(volume);
 	e = p + 2 * DISK_SECTOR;
 	for (size_t i = 0; i <= n_more; i++, e += 128) {
-		uint64_t first = i ? DISK_FIRST_LBA + sectors + i - 1 : DISK_FIRST_LBA;
+		const struct disk_part esp = { DISK_ESP, NULL, NULL, volume, volume_len };
+		const struct disk_part *part = i ? &more[i - 1] : &esp;
+		const char *name = part->name ? part->name : "p";
+		const uint64_t count = (part->len + DISK_SECTOR - 1) / DISK_SECTOR;
 
-		if (!assay_guid_parse(i ? more[i - 1] : DISK_ESP, e))
+		if (!assay_guid_parse(part->type, e))
 			abort();
 		memset(e + 16, 0xa0 + (int)i, 16);
+		if (part->guid)
+			memcpy(e + 16, part->guid, 16);
 		assay_put_le64(e + 32, first);
-		assay_put_le64(e + 40, i ? first : first + sectors - 1);
-		e[56] = 'p';
+		assay_put_le64(e + 40, first + count - 1);
+		for (size_t k = 0; k < 36 && name[k]; k++)
+			e[56 + 2 * k] = (uint8_t)name[k];
+		if (part->data)
+			memcpy(p + first * DISK_SECTOR, part->data, part->len);
+		first += count;
 	}
+	free(volume);
 	h = p + DISK_SECTOR;
 	memcpy(h, "EFI PART", 8);
 	assay_put_le32(h + 8, 0x10000);
@@ -281,6 +301,19 @@ static inline uint8_t *disk_build(const struct disk_file *files, size_t n, const
 	assay_put_le32(h + 16, assay_crc32(0, h, 92));
 	*ret_len = (size_t)(last + 1) * DISK_SECTOR;
 	return p;
+}
+
+/* The same with one more partition of a sector for each type named. */
+static inline uint8_t *disk_build(const struct disk_file *files, size_t n, const char *const *more,
+				  size_t n_more, size_t *ret_len)
+{
+	struct disk_part parts[8] = { { 0 } };
+
+	if (n_more > 8)
+		abort();
+	for (size_t i = 0; i < n_more; i++)
+		parts[i] = (struct disk_part){ .type = more[i], .len = DISK_SECTOR };
+	return disk_build_parts(files, n, parts, n_more, ret_len);
 }
 
 #endif
