@@ -344,20 +344,19 @@ static int erofs_file(void *data, uint64_t nid, struct assay_src **ret, struct a
 static int erofs_extents(void *data, uint64_t nid, struct assay_extent **ret, size_t *ret_n,
 			 struct assay_err *err)
 {
+	struct assay_extents list = { 0 };
 	struct assay_erofs_inode inode;
-	struct assay_extent *e;
-	size_t n, kept = 0;
 	uint64_t off;
 
 	if (open_file(data, nid, &inode, &off, err) < 0)
 		return -1;
-	if (assay_erofs_map(data, &inode, off, &e, &n, err) < 0)
+	if (assay_erofs_map(data, &inode, off, &list, err) < 0) {
+		free(list.e);
 		return assay_wrap(err, "inode %" PRIu64, nid);
-	for (size_t i = 0; i < n; i++)
-		if (e[i].off != ASSAY_SRC_HOLE)
-			e[kept++] = e[i];
-	*ret = e;
-	*ret_n = kept;
+	}
+	assay_extents_drop_holes(&list);
+	*ret = list.e;
+	*ret_n = list.n;
 	return 0;
 }
 

@@ -134,8 +134,7 @@ static int visit(const struct erofs *fs, uint64_t nid, assay_erofs_name_fn *fn, 
 
 struct listing {
 	const struct erofs *fs;
-	struct assay_dir dir;
-	size_t cap;
+	struct assay_names names;
 };
 
 static int kind_of(const struct erofs *fs, const struct assay_erofs_name *e,
@@ -162,24 +161,11 @@ static int kind_of(const struct erofs *fs, const struct assay_erofs_name *e,
 static int add_name(const struct assay_erofs_name *e, void *arg, struct assay_err *err)
 {
 	struct listing *l = arg;
-	struct assay_dirent d = { .node = e->nid };
+	enum assay_fs_kind kind;
 
-	if (kind_of(l->fs, e, &d.kind, err) < 0)
+	if (kind_of(l->fs, e, &kind, err) < 0)
 		return -1;
-	if (l->dir.n == l->cap) {
-		const size_t cap = l->cap ? l->cap * 2 : 16;
-		struct assay_dirent *grown = realloc(l->dir.e, cap * sizeof(*grown));
-
-		if (!grown)
-			return assay_fail_mem(err);
-		l->dir.e = grown;
-		l->cap = cap;
-	}
-	d.name = strndup(e->name, e->len);
-	if (!d.name)
-		return assay_fail_mem(err);
-	l->dir.e[l->dir.n++] = d;
-	return 0;
+	return assay_names_add(&l->names, e->name, e->len, kind, e->nid, err);
 }
 
 int assay_erofs_list(void *fs, uint64_t nid, struct assay_dir *ret, struct assay_err *err)
@@ -187,10 +173,10 @@ int assay_erofs_list(void *fs, uint64_t nid, struct assay_dir *ret, struct assay
 	struct listing l = { .fs = fs };
 
 	if (visit(fs, nid, add_name, &l, err) < 0) {
-		assay_dir_clear(&l.dir);
+		assay_dir_clear(&l.names.dir);
 		return -1;
 	}
-	*ret = l.dir;
+	*ret = l.names.dir;
 	return 0;
 }
 

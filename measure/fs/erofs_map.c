@@ -12,43 +12,8 @@
 #define NULL_BLOCK UINT32_MAX
 #define WINDOW 65536 /* of a table of chunks */
 
-struct extents {
-	struct assay_extent *e;
-	size_t n;
-	size_t cap;
-};
-
-static int add(struct extents *list, uint64_t off, uint64_t len, struct assay_err *err)
-{
-	struct assay_extent *last = list->n ? &list->e[list->n - 1] : NULL;
-
-	if (len == 0)
-		return 0;
-	if (last &&
-	    (off == ASSAY_SRC_HOLE ? last->off == ASSAY_SRC_HOLE
-				   : last->off != ASSAY_SRC_HOLE && last->off + last->len == off)) {
-		last->len += len;
-		return 0;
-	}
-	if (list->n == list->cap) {
-		const size_t cap = list->cap ? list->cap * 2 : 4;
-		struct assay_extent *e;
-
-		if (list->n >= ASSAY_SRC_MAX_EXTENTS)
-			return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET,
-					  "more than %u extents", ASSAY_SRC_MAX_EXTENTS);
-		e = realloc(list->e, cap * sizeof(*e));
-		if (!e)
-			return assay_fail_mem(err);
-		list->e = e;
-		list->cap = cap;
-	}
-	list->e[list->n++] = (struct assay_extent){ .off = off, .len = len };
-	return 0;
-}
-
 static int map_flat(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
-		    struct extents *ret, struct assay_err *err)
+		    struct assay_extents *ret, struct assay_err *err)
 {
 	const uint64_t block = 1ULL << fs->sb.block_bits;
 	const uint64_t data = (uint64_t)inode->data << fs->sb.block_bits;
@@ -61,13 +26,13 @@ static int map_flat(const struct erofs *fs, const struct assay_erofs_inode *inod
 	if (tail > 0 && tail_off % block + tail > block)
 		return assay_fail(err, ASSAY_E_CORRUPT, assay_src_origin(fs->src, off),
 				  "data beside the inode crosses the end of a block");
-	if (add(ret, data, inode->size - tail, err) < 0)
+	if (assay_extents_add(ret, data, inode->size - tail, err) < 0)
 		return -1;
-	return add(ret, tail_off, tail, err);
+	return assay_extents_add(ret, tail_off, tail, err);
 }
 
 static int map_chunks(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
-		      struct extents *ret, struct assay_err *err)
+		      struct assay_extents *ret, struct assay_err *err)
 {
 	const uint64_t at = assay_src_origin(fs->src, off);
 	const bool indexes = inode->data & CHUNK_INDEXES;
@@ -114,9 +79,10 @@ static int map_chunks(const struct erofs *fs, const struct assay_erofs_inode *in
 			return assay_fail(
 				err, ASSAY_E_UNSUPPORTED, assay_src_origin(fs->src, here + 2),
 				"chunk %" PRIu64 " lies on device %u (a blob)", i, device);
-		if (add(ret,
-			first == NULL_BLOCK ? ASSAY_SRC_HOLE : (uint64_t)first << fs->sb.block_bits,
-			len, err) < 0)
+		if (assay_extents_add(ret,
+				      first == NULL_BLOCK ? ASSAY_SRC_HOLE
+							  : (uint64_t)first << fs->sb.block_bits,
+				      len, err) < 0)
 			return -1;
 		left -= len;
 	}
@@ -161,40 +127,29 @@ static int refuse_compressed(const struct erofs *fs, const struct assay_erofs_in
 }
 
 int assay_erofs_map(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
-		    struct assay_extent **ret, size_t *ret_n, struct assay_err *err)
+		    struct assay_extents *ret, struct assay_err *err)
 {
-	struct extents list = { 0 };
-	int rc = -1;
-
 	switch (inode->layout) {
 	case ASSAY_EROFS_PLAIN:
 	case ASSAY_EROFS_INLINE:
-		rc = map_flat(fs, inode, off, &list, err);
-		break;
+		return map_flat(fs, inode, off, ret, err);
 	case ASSAY_EROFS_CHUNKS:
-		rc = map_chunks(fs, inode, off, &list, err);
-		break;
+		return map_chunks(fs, inode, off, ret, err);
 	case ASSAY_EROFS_COMPRESSED_FULL:
 	case ASSAY_EROFS_COMPRESSED_COMPACT:
-		rc = refuse_compressed(fs, inode, off, err);
 		break;
 	}
-	if (rc < 0) {
-		free(list.e);
-		return -1;
-	}
-	*ret = list.e;
-	*ret_n = list.n;
-	return 0;
+	return refuse_compressed(fs, inode, off, err);
 }
 
 int assay_erofs_data(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
 		     struct assay_src **ret, struct assay_err *err)
 {
-	ASSAY_AUTO_FREE struct assay_extent *e = NULL;
-	size_t n;
+	struct assay_extents list = { 0 };
+	int rc = assay_erofs_map(fs, inode, off, &list, err);
 
-	if (assay_erofs_map(fs, inode, off, &e, &n, err) < 0)
-		return -1;
-	return assay_src_extents(fs->src, e, n, ret, err);
+	if (rc == 0)
+		rc = assay_src_extents(fs->src, list.e, list.n, ret, err);
+	free(list.e);
+	return rc;
 }

@@ -5,6 +5,7 @@
 #define ASSAY_MEASURE_FS_EROFS_PRIV_H
 
 #include "measure/fs/erofs.h"
+#include "measure/fs/fs_priv.h"
 
 struct erofs {
 	struct assay_src *src;
@@ -19,9 +20,9 @@ int assay_erofs_inode(const struct erofs *fs, uint64_t nid, struct assay_erofs_i
 
 /* --- erofs_map.c --- */
 
-/* Where the bytes of an inode at `off` lie, holes included; they make up its size. Fresh memory. */
+/* Where the bytes of an inode at `off` lie, holes included; they make up its size. */
 int assay_erofs_map(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
-		    struct assay_extent **ret, size_t *ret_n, struct assay_err *err) ASSAY_MUST;
+		    struct assay_extents *ret, struct assay_err *err) ASSAY_MUST;
 /* The same as a source. */
 int assay_erofs_data(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
 		     struct assay_src **ret, struct assay_err *err) ASSAY_MUST;

@@ -11,6 +11,7 @@ static const struct assay_fs_ops *const rows[] = {
 	&assay_fat_ops,
 	&assay_erofs_ops,
 	&assay_squashfs_ops,
+	&assay_ext4_ops,
 };
 
 /* For the message only. Superblock magics as each format's own documentation has them. */

@@ -86,6 +86,7 @@ struct assay_fs_ops {
 extern const struct assay_fs_ops assay_fat_ops;
 extern const struct assay_fs_ops assay_erofs_ops;
 extern const struct assay_fs_ops assay_squashfs_ops;
+extern const struct assay_fs_ops assay_ext4_ops;
 
 /* Finds the row that knows these bytes; ASSAY_E_UNSUPPORTED names what it is when we can tell
  * (LUKS, NTFS, exFAT, ext4, …), "unknown filesystem" otherwise. */

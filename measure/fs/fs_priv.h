@@ -22,4 +22,22 @@ int assay_fs_layout_add(struct assay_fs_layout *l, uint64_t off, uint64_t len, c
 int assay_fs_resolve(struct assay_fs *fs, const char *path, bool follow, uint64_t *ret,
 		     char **ret_path, struct assay_err *err) ASSAY_MUST;
 
+/* lists.c: where the bytes of a file lie, neighbours that touch joined. ASSAY_E_LIMIT past ASSAY_SRC_MAX_EXTENTS. */
+struct assay_extents {
+	struct assay_extent *e;
+	size_t n;
+	size_t cap;
+};
+int assay_extents_add(struct assay_extents *list, uint64_t off, uint64_t len,
+		      struct assay_err *err) ASSAY_MUST;
+void assay_extents_drop_holes(struct assay_extents *list);
+
+/* lists.c: a directory that grows. */
+struct assay_names {
+	struct assay_dir dir;
+	size_t cap;
+};
+int assay_names_add(struct assay_names *list, const char *name, size_t len, enum assay_fs_kind kind,
+		    uint64_t node, struct assay_err *err) ASSAY_MUST;
+
 #endif
