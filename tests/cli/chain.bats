@@ -72,7 +72,7 @@ broken() {
 	dd if=disk.img of=data bs=512 skip=$(($(part 2) / 512)) count="$(chain_sectors "$from/root.sqfs")" status=none
 	dd if=disk.img of=tree bs=512 skip=$(($(part 3) / 512)) status=none
 	veritysetup verify data tree "$root"
-	[ "$(jq -c "[.chain[] | [.link, .state]]" <<< "$output" | cut -c 1-65)" = "[[\"root hash\",\"ok\"],[\"verity\",\"ok\"],[\"filesystem\",\"ok\"]" ]
+	[ "$(jq -c '[.chain[:3][] | [.link, .state]]' <<< "$output")" = '[["root hash","ok"],["verity","ok"],["filesystem","ok"]]' ]
 	[ "$(jq '[.chain[] | select(.state == "broken" or .state == "open")] | length' <<< "$output")" = 0 ]
 	# regions: partitions and their bounds are sfdisk's, the sum is the file
 	[ "$(jq '[.regions[].size] | add' <<< "$output")" = "$(stat -c %s disk.img)" ]
