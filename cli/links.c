@@ -2,19 +2,8 @@
 #include "cli/links.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/cli.h"
-#include "core/text.h"
-
-static void print_text(const char *before, const char *s, const char *after)
-{
-	struct assay_str text = { 0 };
-
-	assay_str_add_escaped(&text, s, strlen(s));
-	printf("%s%s%s", before, text.p ? text.p : "", after);
-	assay_str_clear(&text);
-}
 
 int assay_cli_links_judge(const char *path, const struct assay_links *links)
 {
@@ -52,11 +41,8 @@ void assay_cli_links_print(const struct assay_links *links)
 		const struct assay_link *l = &links->l[i];
 
 		printf("  %-9s  %-22s", states[l->state], assay_link_kind_name(l->kind));
-		print_text("  ", l->what, "");
-		if (l->by)
-			print_text("  <- ", l->by, "");
-		putchar('\n');
+		printf("  %s%s%s\n", l->what, l->by ? "  <- " : "", l->by ? l->by : "");
 		if (l->why)
-			print_text("             ", l->why, "\n");
+			printf("             %s\n", l->why);
 	}
 }

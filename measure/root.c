@@ -7,7 +7,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "measure/facts_priv.h"
-#include "measure/links.h"
+#include "measure/links_priv.h"
 #include "measure/verity/report.h"
 
 struct job {
@@ -15,42 +15,17 @@ struct job {
 	struct assay_regions *regions; /* or NULL */
 	struct assay_links *links;
 	struct assay_verity_pairs *pairs;
-	struct assay_json *verity, *filesystems;
+	struct assay_json *verity, *filesystems, *containers, *lists;
 };
-
-/* Could it not be checked for want of something on this machine? Then there are no facts either. */
-static bool is_ours(const struct assay_err *err)
-{
-	return err->code == ASSAY_E_IO || err->code == ASSAY_E_NOMEM || err->code == ASSAY_E_CRYPTO;
-}
-
-static enum assay_link_state state_of(const struct assay_err *err)
-{
-	return err->code == ASSAY_E_UNSUPPORTED || err->code == ASSAY_E_LIMIT ? ASSAY_LINK_UNCHECKED :
-										ASSAY_LINK_BROKEN;
-}
-
-static char *error_text(const struct assay_err *err)
-{
-	return err->at == ASSAY_NO_OFFSET ? assay_strdup(err->msg) :
-					    assay_asprintf("%s (at byte 0x%" PRIx64 ")", err->msg, err->at);
-}
 
 /* --- root hash and verity ----------------------------------------------------------------------- */
 
 static int add_below(struct job *j, const struct assay_verity_pair *pair, enum assay_link_kind kind,
 		     enum assay_link_state state, char *what, char *by, char *why, struct assay_err *err)
 {
-	struct assay_link *l;
+	const struct assay_link_place place = { .pair = pair };
 
-	if (assay_links_add(j->links, kind, state, what, by, why, &l, err) < 0)
-		return -1;
-	if (pair) {
-		l->usr = pair->usr;
-		memcpy(l->root_hash, pair->root_hash, sizeof(l->root_hash));
-		l->root_hash_size = pair->root_hash_size;
-	}
-	return 0;
+	return assay_links_add_at(j->links, &place, kind, state, what, by, why, err);
 }
 
 static int root_hash_link(struct job *j, const struct assay_verity_pair *pair, bool found,
@@ -68,8 +43,8 @@ static int root_hash_link(struct job *j, const struct assay_verity_pair *pair, b
 					    pair->usr ? "usrhash" : "roothash", hex, pair->data,
 					    pair->hash) :
 			     assay_asprintf("%s=%s", pair->usr ? "usrhash" : "roothash", hex);
-	return add_below(j, pair, ASSAY_LINK_ROOT_HASH, found ? ASSAY_LINK_OK : state_of(&pair->err), what,
-			 by, found ? NULL : error_text(&pair->err), err);
+	return add_below(j, pair, ASSAY_LINK_ROOT_HASH, found ? ASSAY_LINK_OK : assay_link_state_of(&pair->err), what,
+			 by, found ? NULL : assay_link_why(&pair->err), err);
 }
 
 static char *faults_text(const struct assay_verity_report *r)
@@ -90,9 +65,9 @@ static int verity_link(struct job *j, const struct assay_verity_pair *pair, stru
 	if (!by)
 		return assay_fail_mem(err);
 	if (!pair->checked) {
-		state = state_of(&pair->err);
+		state = assay_link_state_of(&pair->err);
 		what = assay_asprintf("partition %u", pair->data);
-		why = error_text(&pair->err);
+		why = assay_link_why(&pair->err);
 	} else {
 		what = assay_asprintf("partition %u: %" PRIu64 " blocks of %" PRIu32 " bytes, %s", pair->data,
 				      pair->params.data_blocks, pair->params.data_block_size,
@@ -199,13 +174,13 @@ static int check_pair(struct job *j, struct assay_verity_pair *pair, struct assa
 {
 	const bool found = pair->err.code == ASSAY_OK;
 
-	if (!found && is_ours(&pair->err))
+	if (!found && assay_link_is_ours(&pair->err))
 		goto ours;
 	if (root_hash_link(j, pair, found, err) < 0)
 		return -1;
 	if (found) {
 		assay_verity_pair_check(j->image->disk, pair);
-		if (!pair->checked && is_ours(&pair->err))
+		if (!pair->checked && assay_link_is_ours(&pair->err))
 			goto ours;
 		if (verity_link(j, pair, err) < 0 || claim_pair(j, pair, err) < 0)
 			return -1;
@@ -240,54 +215,86 @@ static int open_data(struct job *j, const struct assay_gpt_part *part,
 	return assay_src_slice(j->image->disk, part->offset, size, ret, err);
 }
 
+/* The filesystem itself; *ret_root_hash: the one that is proved to cover it. */
+static int filesystem_link(struct job *j, const struct assay_gpt_part *part,
+			   const struct assay_verity_pair *pair, struct assay_fs *fs,
+			   const struct assay_err *why, char **ret_root_hash, struct assay_err *err)
+{
+	struct assay_json *o = assay_json_object();
+	enum assay_link_state state = fs ? ASSAY_LINK_OK : assay_link_state_of(why);
+	char hex[ASSAY_HEX_MAX], *by = NULL;
+
+	assay_json_append(j->filesystems, o);
+	assay_json_set_int(o, "partition", part->index);
+	if (fs)
+		assay_json_set_str(o, "type", assay_fs_name(fs));
+	else
+		assay_json_set_str(o, "error", why->msg);
+	if (pair && pair->checked && pair->report.verified) {
+		*ret_root_hash = assay_strdup(assay_hex(pair->root_hash, pair->root_hash_size, hex));
+		by = assay_asprintf("%s of partition %u", pair->usr ? "usrhash" : "roothash", part->index);
+		if (!*ret_root_hash || !by) {
+			free(by);
+			return assay_fail_mem(err);
+		}
+		assay_json_set_str(o, "root_hash", *ret_root_hash);
+	} else if (!pair && !fs) {
+		state = ASSAY_LINK_OPEN; /* nobody said what ought to be there */
+	}
+	return add_below(j, pair, ASSAY_LINK_FILESYSTEM, state,
+			 fs ? assay_asprintf("partition %u: %s", part->index, assay_fs_name(fs)) :
+			      assay_asprintf("partition %u", part->index),
+			 by, fs ? NULL : assay_link_why(why), err);
+}
+
+/* A partition that no root hash covers. */
+static int open_link(struct job *j, const struct assay_gpt_part *part, bool readable, struct assay_err *err)
+{
+	if (claim_part(j, part->index, part->offset, part->size, ASSAY_MEASURED_PARTLY, "facts",
+		       readable ? "a filesystem that no root hash covers" :
+				  "what no root hash covers, and no filesystem that can be read",
+		       err) < 0)
+		return -1;
+	if (!is_root_type(part))
+		return 0;
+	return add_below(j, NULL, ASSAY_LINK_VERITY, ASSAY_LINK_OPEN,
+			 assay_asprintf("partition %u (%s)", part->index, assay_gpt_type_name(part->type)), NULL,
+			 assay_strdup("no root hash covers it: nothing vouches for it"), err);
+}
+
 static int look_into(struct job *j, const struct assay_gpt_part *part,
 		     const struct assay_verity_pair *pair, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_src) *src = NULL;
 	ASSAY_AUTO(assay_fs) *fs = NULL;
+	ASSAY_AUTO_FREE char *root_hash = NULL;
 	struct assay_err why = { .at = ASSAY_NO_OFFSET };
-	const char *key = pair && pair->usr ? "usrhash" : "roothash";
-	char *by = NULL;
 
 	if (open_data(j, part, pair, &src, err) < 0)
 		return assay_wrap(err, "partition %u", part->index);
-	if (assay_fs_open(src, &fs, &why) < 0 && is_ours(&why)) {
+	if (assay_fs_open(src, &fs, &why) < 0 && assay_link_is_ours(&why)) {
 		*err = why;
 		return assay_wrap(err, "partition %u", part->index);
 	}
 	/* What is no filesystem, and not said to be one, is nobody's business. */
 	if (!fs && !pair && !is_root_type(part) && why.code == ASSAY_E_UNSUPPORTED)
 		return 0;
-
-	struct assay_json *o = assay_json_object();
-	assay_json_append(j->filesystems, o);
-	assay_json_set_int(o, "partition", part->index);
-	if (fs)
-		assay_json_set_str(o, "type", assay_fs_name(fs));
-	else
-		assay_json_set_str(o, "error", why.msg);
-	if (pair && pair->checked && pair->report.verified) {
-		assay_json_set(o, "root_hash", assay_json_hex(pair->root_hash, pair->root_hash_size));
-		by = assay_asprintf("%s of partition %u", key, part->index);
-		if (!by)
-			return assay_fail_mem(err);
-	}
-	if (!pair && claim_part(j, part->index, part->offset, part->size, ASSAY_MEASURED_PARTLY, "facts",
-				fs ? "a filesystem that no root hash covers" :
-				     "what no root hash covers, and no filesystem that can be read",
-				err) < 0)
+	if ((!pair && open_link(j, part, fs != NULL, err) < 0) ||
+	    filesystem_link(j, part, pair, fs, &why, &root_hash, err) < 0)
 		return -1;
-	if (!pair && is_root_type(part) &&
-	    add_below(j, NULL, ASSAY_LINK_VERITY, ASSAY_LINK_OPEN,
-		      assay_asprintf("partition %u (%s)", part->index, assay_gpt_type_name(part->type)), NULL,
-		      assay_strdup("no root hash covers it: nothing vouches for it"), err) < 0) {
-		free(by);
-		return -1;
+	if (!fs)
+		return 0;
+	const struct assay_link_place place = { fs, part->index, pair, root_hash };
+	if (assay_links_containers(j->links, &place, j->containers, j->lists, &why) == 0)
+		return 0;
+	if (assay_link_is_ours(&why)) {
+		*err = why;
+		return assay_wrap(err, "partition %u", part->index);
 	}
-	return add_below(j, pair, ASSAY_LINK_FILESYSTEM, fs ? ASSAY_LINK_OK : state_of(&why),
-			 fs ? assay_asprintf("partition %u: %s", part->index, assay_fs_name(fs)) :
-			      assay_asprintf("partition %u", part->index),
-			 by, fs ? NULL : error_text(&why), err);
+	/* Its tree of folders cannot be walked. */
+	return add_below(j, pair, ASSAY_LINK_FILESYSTEM, assay_link_state_of(&why),
+			 assay_asprintf("partition %u: folders and files", part->index), NULL,
+			 assay_link_why(&why), err);
 }
 
 static const struct assay_verity_pair *pair_of(const struct job *j, unsigned part, bool *ret_is_hash)
@@ -363,10 +370,14 @@ int assay_image_links(struct assay_image *image, struct assay_json *facts, struc
 			 .regions = regions,
 			 .links = links,
 			 .verity = assay_json_array(),
-			 .filesystems = assay_json_array() };
+			 .filesystems = assay_json_array(),
+			 .containers = assay_json_array(),
+			 .lists = assay_json_array() };
 
 	assay_json_set(to, "verity", j.verity);
 	assay_json_set(to, "filesystems", j.filesystems);
+	assay_json_set(to, "containers", j.containers);
+	assay_json_set(to, "container_measurements", j.lists);
 	if (!links)
 		return assay_fail_mem(err);
 	const int rc = run(&j, err);

@@ -212,6 +212,8 @@ void assay_containers_json(const struct assay_containers *c,
 			assay_json_set_str(obj, "disk", place->disk);
 		if (place->partition)
 			assay_json_set_int(obj, "partition", place->partition);
+		if (place->root_hash)
+			assay_json_set_str(obj, "root_hash", place->root_hash);
 		set_digest(obj, "image_id", image->id);
 		assay_json_set_str(obj, "config", image->config);
 		assay_json_set(obj, "names", strings(&image->names));

@@ -104,6 +104,7 @@ struct assay_container_place {
 	const char *archive; /* a file of this machine, or a path in a disk's filesystem */
 	const char *disk;    /* that disk, or NULL */
 	unsigned partition;  /* of it; 0: it has none, the filesystem begins with the disk */
+	const char *root_hash; /* in hex, of the hash tree that covers it; NULL: not known */
 };
 /* One object for each image, appended to list. */
 void assay_containers_json(const struct assay_containers *c,

@@ -45,7 +45,7 @@ chain_root() {
 	python3 -c 'import hashlib, sys
 for i in range(1000): sys.stdout.buffer.write(hashlib.sha256(b"%d" % i).digest())' > "$1/usr/bin/tool" && ln -s tool "$1/usr/bin/link" && echo example > "$1/etc/hostname" || return 1
 	one=$(chain_archive "$share/containers/hello.tar" hello:1 hello) &&
-		two=$(chain_archive "$share/containers/world.tar" world:2 world) || return 1
+		two=$(chain_archive "$share/containers/world.tar" world:2 "a line of the layer") || return 1
 	printf '{\n  "@local/hello:1": "sha256:%s",\n  "@local/world:2": "sha256:%s"\n}\n' "$one" "$two" \
 		> "$share/container_measurements.json"
 }

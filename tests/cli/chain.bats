@@ -101,6 +101,57 @@ broken() {
 	[[ $output == *"GPT entries' CRC"* ]]
 }
 
+# resealed WORDS...: a new hash tree over root.sqfs, and a UKI that names its root: now the deeper link is what is broken.
+resealed() {
+	local word
+	chain_disk disk.img root.sqfs
+	run -3 --separate-stderr "$assay" measure --json disk.img
+	[ "$(jq -c '[.chain[:2][].state]' <<< "$output")" = '["ok","ok"]' ]
+	for word; do
+		grep -F -- "$word" <<< "$stderr"
+	done
+	run -3 --separate-stderr "$assay" precompute disk.img --platform p.yaml --json -o out.json
+	[ -z "$output" ] && [ ! -e out.json ]
+	grep -F -- "$1" <<< "$stderr"
+}
+
+@test "images and their list: what skopeo says" {
+	command -v skopeo > /dev/null || skip "skopeo is missing"
+	local name tag tar
+	"$assay" measure --json disk.img > facts
+	for name in hello:1 world:2; do
+		tar=$from/root/usr/share/assay/containers/${name%:*}.tar
+		tag=$(skopeo inspect --config --raw "docker-archive:$tar:localhost/$name" | sha256sum)
+		[ "$(jq -r ".containers[] | select(.names == [\"localhost/$name\"]) | .image_id" facts)" = "sha256:${tag%% *}" ]
+	done
+	[ "$(jq -c '[.container_measurements[0].entries[].state]' facts)" = '["agrees","agrees"]' ]
+	[ "$(jq -c '[.chain[2:][] | [.link, .state]] | unique' facts)" = '[["container","ok"],["container measurements","ok"],["filesystem","ok"]]' ]
+}
+
+@test "a tree over a root that is broken itself: squashfs, configuration, layer, list" {
+	local share=root/usr/share/assay inodes
+	# the squashfs's metadata: the inode table's packed bytes, behind their length
+	cp "$from/root.sqfs" .
+	inodes=$(od -An -tu8 -j 64 -N 8 root.sqfs)
+	verity_flip root.sqfs $((inodes + 12))
+	resealed "broken link: filesystem: partition 2"
+
+	cp -r "$from/root" .
+	verity_flip $share/containers/hello.tar "$(at amd64 $share/containers/hello.tar)"
+	chain_squashfs root root.sqfs
+	resealed "broken link: container measurements: /usr/share/assay/container_measurements.json" "@local/hello:1"
+
+	rm -r root && cp -r "$from/root" .
+	verity_flip $share/containers/world.tar "$(at "a line of the layer" $share/containers/world.tar)"
+	chain_squashfs root root.sqfs
+	resealed "broken link: container: /usr/share/assay/containers/world.tar" "layer 1, layer.tar"
+
+	rm -r root && cp -r "$from/root" .
+	verity_flip $share/container_measurements.json 30
+	chain_squashfs root root.sqfs
+	resealed "broken link: container measurements: /usr/share/assay/container_measurements.json"
+}
+
 @test "--skip-chain: a prediction that says what it is worth" {
 	run -0 --separate-stderr "$assay" precompute disk.img --platform p.yaml --json
 	jq 'del(.image.root)' <<< "$output" > checked

@@ -111,6 +111,26 @@ check() {
 	[ "$(jq -r '.[0] | .usage + " " + .source' "$tmp/device")" = "data tree" ]
 }
 
+@test "facts: of a disk with the whole chain, sound and broken" {
+	load chain
+	[ -z "$(chain_missing)" ] || skip "missing: $(chain_missing)"
+	chain_root "$tmp/root" && chain_squashfs "$tmp/root" "$tmp/root.sqfs" && chain_disk "$tmp/chain.img" "$tmp/root.sqfs"
+	"$assay" measure --json "$tmp/chain.img" > "$tmp/sound"
+	verity_flip "$tmp/chain.img" 330000
+	"$assay" measure --json "$tmp/chain.img" > "$tmp/flipped" 2> "$tmp/stderr" || [ $? -eq 3 ]
+	sed -i 's/hello:1/hello:2/' "$tmp/root/usr/share/assay/container_measurements.json"
+	chain_squashfs "$tmp/root" "$tmp/root.sqfs" && chain_disk "$tmp/chain.img" "$tmp/root.sqfs"
+	"$assay" measure --json "$tmp/chain.img" > "$tmp/listed" 2>> "$tmp/stderr" || [ $? -eq 3 ]
+	check facts-1 "$tmp/sound" "$tmp/flipped" "$tmp/listed"
+	[ "$(jq -s '[.[].chain[].state] | unique | length' "$tmp/sound" "$tmp/flipped")" -ge 2 ]
+	[ "$(jq -c '[.container_measurements[0].entries[].state]' "$tmp/listed")" = '["unlisted","missing","agrees"]' ]
+}
+
+@test "facts: a container is what containers prints, and its root hash" {
+	diff <(jq -S '."$defs" | .container |= del(.properties.root_hash) | [.container, .layer]' "$top/docs/schemas/facts-1.json") \
+		<(jq -S '."$defs" | [.image, .layer]' "$top/docs/schemas/containers-1.json")
+}
+
 @test "programs, of every kind that the corpus has" {
 	"$assay" pe --json --full linux.efi BOOTX64.EFI > "$tmp/real"
 	for f in "$top"/tests/corpus/pe/*; do
