@@ -33,7 +33,7 @@ int assay_image_open(struct assay_src *disk, const char *name, struct assay_imag
 				  "no EFI system partition among the %zu partitions of the GPT",
 				  image->gpt->n_parts);
 	if (assay_src_slice(disk, image->esp->offset, image->esp->size, &part, err) < 0 ||
-	    assay_fs_open(part, &image->fs, err) < 0)
+	    assay_fs_open_fat(part, &image->fs, err) < 0)
 		return assay_wrap(err, "partition %u (ESP)", image->esp->index);
 	*ret = assay_steal(&image);
 	return 0;

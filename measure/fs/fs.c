@@ -38,15 +38,22 @@ static const struct {
 	{ 0, 4, "\x45\x3d\xcd\x28", "cramfs" },
 };
 
-static const char *recognise(struct assay_src *src)
+/*
+ * `strong`: signs that are long enough, and that stand where formats have their own headers, none
+ * of which leaves what was there before.
+ */
+static const char *recognise(struct assay_src *src, bool strong)
 {
 	uint8_t b[16];
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strong && (known[i].len < 4 || known[i].off >= 4096))
+			continue;
 		if (assay_range_inside(known[i].off, known[i].len, assay_src_size(src)) &&
 		    assay_src_read(src, known[i].off, b, known[i].len, NULL) == 0 &&
 		    memcmp(b, known[i].bytes, known[i].len) == 0)
 			return known[i].what;
+	}
 	return NULL;
 }
 
@@ -63,36 +70,123 @@ static bool starts_with_zeros(struct assay_src *src)
 	return any == 0;
 }
 
-int assay_fs_open(struct assay_src *src, struct assay_fs **ret, struct assay_err *err)
+/* What would take these bytes: at most one row, or a format without one. */
+struct taker {
+	const struct assay_fs_ops *row;
+	void *data; /* NULL when `why` says why the row does not open it */
+	struct assay_err why;
+	struct assay_err broken; /* of the first row that finds it damaged */
+};
+
+static int two_formats(const char *a, const char *b, uint64_t at, struct assay_err *err)
+{
+	return assay_fail(
+		err, ASSAY_E_UNSUPPORTED, at,
+		"ambiguous: this is %s, and it is %s as well; which one a machine takes is "
+		"anybody's guess",
+		a, b);
+}
+
+static int try_row(const struct assay_fs_ops *row, struct assay_src *src, struct taker *t,
+		   struct assay_err *err)
+{
+	struct assay_err why = { 0 };
+	void *data = NULL;
+
+	if (row->open(src, &data, &why) < 0) {
+		if (why.code == ASSAY_E_NOMEM || why.code == ASSAY_E_IO) {
+			if (err)
+				*err = why;
+			return -1;
+		}
+		/* What contradicts itself is left over from earlier, or a boot sector that is like
+		 * another's. */
+		if (why.code == ASSAY_E_CORRUPT) {
+			if (t->broken.code == ASSAY_OK)
+				t->broken = why;
+			return 0;
+		}
+	}
+	if (t->row) {
+		if (data)
+			row->free(data);
+		return two_formats(t->row->name, row->name, assay_src_origin(src, 0), err);
+	}
+	t->row = row;
+	t->data = data;
+	t->why = why;
+	return 0;
+}
+
+static int find_taker(struct assay_src *src, struct taker *t, struct assay_err *err)
+{
+	const char *other;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i]->probe(src) && try_row(rows[i], src, t, err) < 0)
+			return -1;
+	if (!t->row)
+		return 0;
+	other = recognise(src, true);
+	return other ? two_formats(t->row->name, other, assay_src_origin(src, 0), err) : 0;
+}
+
+static int name_others(struct assay_src *src, struct assay_err *err)
 {
 	const uint64_t at = assay_src_origin(src, 0);
 	const char *what;
-	struct assay_fs *fs;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (!rows[i]->probe(src))
-			continue;
-		fs = calloc(1, sizeof(*fs));
-		if (!fs)
-			return assay_fail_mem(err);
-		fs->ops = rows[i];
-		if (fs->ops->open(src, &fs->data, err) < 0) {
-			free(fs);
-			return -1;
-		}
-		fs->src = assay_src_ref(src);
-		*ret = fs;
-		return 0;
-	}
 	if (assay_src_size(src) == 0)
 		return assay_fail(err, ASSAY_E_CORRUPT, at, "no filesystem: it is empty");
-	what = recognise(src);
+	what = recognise(src, false);
 	if (what)
 		return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "unsupported: this is %s", what);
 	if (starts_with_zeros(src))
 		return assay_fail(err, ASSAY_E_UNSUPPORTED, at,
 				  "unknown filesystem: it starts with zeros");
 	return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "unknown filesystem");
+}
+
+int assay_fs_open(struct assay_src *src, struct assay_fs **ret, struct assay_err *err)
+{
+	struct taker t = { 0 };
+	struct assay_fs *fs;
+
+	if (find_taker(src, &t, err) < 0) {
+		if (t.data)
+			t.row->free(t.data);
+		return -1;
+	}
+	if (!t.data) {
+		if (!t.row && t.broken.code == ASSAY_OK)
+			return name_others(src, err);
+		if (err)
+			*err = t.row ? t.why : t.broken;
+		return -1;
+	}
+	fs = calloc(1, sizeof(*fs));
+	if (!fs) {
+		t.row->free(t.data);
+		return assay_fail_mem(err);
+	}
+	fs->ops = t.row;
+	fs->data = t.data;
+	fs->src = assay_src_ref(src);
+	*ret = fs;
+	return 0;
+}
+
+int assay_fs_open_fat(struct assay_src *src, struct assay_fs **ret, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_fs) *fs = NULL;
+
+	if (assay_fs_open(src, &fs, err) < 0)
+		return -1;
+	if (fs->ops != &assay_fat_ops)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, assay_src_origin(src, 0),
+				  "unsupported: this is %s; firmware reads FAT", assay_fs_name(fs));
+	*ret = assay_steal(&fs);
+	return 0;
 }
 
 void assay_fs_free(struct assay_fs **fs)
@@ -126,7 +220,8 @@ int assay_fs_list(struct assay_fs *fs, const char *path, struct assay_dir *ret,
 	if (nodes->stat(fs->data, node, &st, err) < 0)
 		return assay_wrap(err, "%s", path);
 	if (st.kind != ASSAY_FS_DIR)
-		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "%s: not a directory", path);
+		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "%s: not a directory",
+				  path);
 	if (nodes->list(fs->data, node, ret, err) < 0)
 		return assay_wrap(err, "%s", path);
 	return 0;

@@ -88,9 +88,13 @@ extern const struct assay_fs_ops assay_erofs_ops;
 extern const struct assay_fs_ops assay_squashfs_ops;
 extern const struct assay_fs_ops assay_ext4_ops;
 
-/* Finds the row that knows these bytes; ASSAY_E_UNSUPPORTED names what it is when we can tell
- * (LUKS, NTFS, exFAT, ext4, …), "unknown filesystem" otherwise. */
+/*
+ * Finds the row that knows these bytes; ASSAY_E_UNSUPPORTED names what it is when we can tell
+ * (LUKS, NTFS, exFAT, …), "unknown filesystem" otherwise. Bytes that two formats would take are refused too.
+ */
 int assay_fs_open(struct assay_src *src, struct assay_fs **ret, struct assay_err *err) ASSAY_MUST;
+/* What firmware and boot loaders read: FAT, and nothing else. */
+int assay_fs_open_fat(struct assay_src *src, struct assay_fs **ret, struct assay_err *err) ASSAY_MUST;
 void assay_fs_free(struct assay_fs **fs);
 ASSAY_DEFINE_AUTO(assay_fs)
 const char *assay_fs_name(const struct assay_fs *fs); /* "FAT32" */

@@ -168,7 +168,7 @@ static int find_named(struct verity_search *s, struct assay_err *err)
 		if (assay_src_slice(s->disk, part->offset, part->size, &src, err) < 0)
 			return assay_wrap(err, "partition %u", part->index);
 		/* Firmware reads FAT; with a driver for something else it could be anything. */
-		if (assay_fs_open(src, &fs, err) < 0) {
+		if (assay_fs_open_fat(src, &fs, err) < 0) {
 			if (!esp && err->code == ASSAY_E_UNSUPPORTED)
 				continue;
 			return assay_wrap(err, "partition %u (%s)", part->index,
