@@ -160,8 +160,6 @@
 #define ASSAY_CONTAINER_MAX_DESCRIPTORS (1U << 17)
 /* A layer when unpacked: a large model's weights; some hours of hashing. */
 #define ASSAY_CONTAINER_MAX_LAYER (2ULL << 40)
-/* Names of one filesystem that are walked: a Debian root has some hundred thousand at most. */
-#define ASSAY_FS_MAX_WALK (1U << 22)
 /* Archives in one filesystem; a base image has a handful. */
 #define ASSAY_CONTAINER_MAX_ARCHIVES 4096U
 /* Headers of any tar file that is looked at for images: a Linux source archive has 90,000, a data set a million. */

@@ -8,13 +8,13 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "measure/container/container_priv.h"
+#include "measure/fs/walk.h"
 
 struct walk {
 	struct assay_fs *fs;
 	const struct assay_container_opts *opts;
 	struct assay_reading *readings; /* one for each archive of found */
 	struct assay_found found;
-	unsigned seen; /* names */
 };
 
 static bool named_like_one(const char *name)
@@ -101,41 +101,20 @@ static int read_layout(struct walk *w, const char *path, struct assay_err *err)
 	return 0;
 }
 
-static int walk(struct walk *w, const char *path, unsigned depth, struct assay_err *err);
-
-static int visit(struct walk *w, const char *folder, const struct assay_dirent *e, unsigned depth,
-		 struct assay_err *err)
+static int visit(const struct assay_fs_entry *e, void *arg, struct assay_err *err)
 {
-	ASSAY_AUTO_FREE char *path = NULL;
+	const char *name = strrchr(e->path, '/') + 1;
+	ASSAY_AUTO_FREE char *folder = NULL;
 
-	if (w->seen++ == ASSAY_FS_MAX_WALK)
-		return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET, "more than %u names",
-				  ASSAY_FS_MAX_WALK);
-	if (e->kind != ASSAY_FS_DIR && (e->kind != ASSAY_FS_FILE || !named_like_one(e->name)))
+	if (e->st.kind != ASSAY_FS_FILE)
 		return 0;
-	path = assay_asprintf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, e->name);
-	if (!path)
-		return assay_fail_mem(err);
-	return e->kind == ASSAY_FS_DIR ? walk(w, path, depth + 1, err) : read_tar(w, path, err);
-}
+	if (strcmp(name, "oci-layout") == 0) {
+		const int len = (int)(name - e->path) - 1;
 
-static int walk(struct walk *w, const char *path, unsigned depth, struct assay_err *err)
-{
-	struct assay_dir dir = { 0 };
-	int rc = 0;
-
-	if (depth > ASSAY_FS_MAX_DEPTH)
-		return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET, "%s: more than %u levels",
-				  path, ASSAY_FS_MAX_DEPTH);
-	if (assay_fs_list(w->fs, path, &dir, err) < 0)
-		return -1;
-	for (size_t i = 0; i < dir.n && rc == 0; i++)
-		if (dir.e[i].kind == ASSAY_FS_FILE && strcmp(dir.e[i].name, "oci-layout") == 0)
-			rc = read_layout(w, path, err);
-	for (size_t i = 0; i < dir.n && rc == 0; i++)
-		rc = visit(w, path, &dir.e[i], depth, err);
-	assay_dir_clear(&dir);
-	return rc;
+		folder = len ? assay_asprintf("%.*s", len, e->path) : assay_strdup("/");
+		return folder ? read_layout(arg, folder, err) : assay_fail_mem(err);
+	}
+	return named_like_one(name) ? read_tar(arg, e->path, err) : 0;
 }
 
 static int compare_paths(const void *a, const void *b)
@@ -147,7 +126,7 @@ static int compare_paths(const void *a, const void *b)
 
 static int find(struct walk *w, struct assay_err *err)
 {
-	if (walk(w, "/", 0, err) < 0 ||
+	if (assay_fs_walk(w->fs, "/", visit, w, err) < 0 ||
 	    assay_readings_hash(w->readings, w->found.n, w->opts, err) < 0)
 		return -1;
 	for (size_t i = 0; i < w->found.n; i++) {
