@@ -98,6 +98,13 @@ SHA_NI_INLINE void step(struct stream *a, struct stream *b, int i)
 	four_rounds(b, i);
 }
 
+SHA_NI_INLINE void step_one(struct stream *s, int i)
+{
+	if (i >= 4)
+		schedule(s, i);
+	four_rounds(s, i);
+}
+
 /* n blocks of 64 bytes of each. */
 SHA_NI static void compress(uint32_t state_a[8], uint32_t state_b[8], const uint8_t *p_a,
 			    const uint8_t *p_b, size_t n)
@@ -134,6 +141,38 @@ SHA_NI static void compress(uint32_t state_a[8], uint32_t state_b[8], const uint
 	}
 	store_state(&a, state_a);
 	store_state(&b, state_b);
+}
+
+/* The same for one. */
+SHA_NI static void compress_one(uint32_t state[8], const uint8_t *p, size_t n)
+{
+	struct stream s;
+
+	load_state(&s, state);
+	for (; n > 0; n--, p += 64) {
+		const struct stream was = s;
+
+		load_block(&s, p);
+		step_one(&s, 0);
+		step_one(&s, 1);
+		step_one(&s, 2);
+		step_one(&s, 3);
+		step_one(&s, 4);
+		step_one(&s, 5);
+		step_one(&s, 6);
+		step_one(&s, 7);
+		step_one(&s, 8);
+		step_one(&s, 9);
+		step_one(&s, 10);
+		step_one(&s, 11);
+		step_one(&s, 12);
+		step_one(&s, 13);
+		step_one(&s, 14);
+		step_one(&s, 15);
+		s.abef = _mm_add_epi32(s.abef, was.abef);
+		s.cdgh = _mm_add_epi32(s.cdgh, was.cdgh);
+	}
+	store_state(&s, state);
 }
 
 static bool have_instructions(void)
@@ -222,6 +261,42 @@ void assay_sha256x2(const struct assay_sha256x2 *prefix, const void *a, const vo
 	put_digest(state_b, ret_b);
 }
 
+bool assay_sha256_stream_init(struct assay_sha256_stream *ret)
+{
+	if (!have_instructions())
+		return false;
+	memcpy(ret->state, initial, sizeof(initial));
+	ret->len = 0;
+	return true;
+}
+
+void assay_sha256_stream_two(struct assay_sha256_stream *a, const void *p_a,
+			     struct assay_sha256_stream *b, const void *p_b, size_t len)
+{
+	compress(a->state, b->state, p_a, p_b, len / 64);
+	a->len += len;
+	b->len += len;
+}
+
+void assay_sha256_stream_one(struct assay_sha256_stream *s, const void *p, size_t len)
+{
+	compress_one(s->state, p, len / 64);
+	s->len += len;
+}
+
+void assay_sha256_stream_end(struct assay_sha256_stream *s, const void *p, size_t len,
+			     uint8_t ret[32])
+{
+	const size_t whole = len / 64 * 64, rest = len - whole;
+	uint8_t block[128];
+
+	assay_sha256_stream_one(s, p, whole);
+	if (rest > 0)
+		memcpy(block, (const uint8_t *)p + whole, rest);
+	compress_one(s->state, block, pad(block, rest, s->len + rest));
+	put_digest(s->state, ret);
+}
+
 #else
 
 bool assay_sha256x2_init(struct assay_sha256x2 *ret, const void *prefix, size_t len)
@@ -242,6 +317,38 @@ void assay_sha256x2(const struct assay_sha256x2 *prefix, const void *a, const vo
 	(void)len;
 	memset(ret_a, 0, 32);
 	memset(ret_b, 0, 32);
+}
+
+bool assay_sha256_stream_init(struct assay_sha256_stream *ret)
+{
+	(void)ret;
+	return false;
+}
+
+void assay_sha256_stream_two(struct assay_sha256_stream *a, const void *p_a,
+			     struct assay_sha256_stream *b, const void *p_b, size_t len)
+{
+	(void)a;
+	(void)p_a;
+	(void)b;
+	(void)p_b;
+	(void)len;
+}
+
+void assay_sha256_stream_one(struct assay_sha256_stream *s, const void *p, size_t len)
+{
+	(void)s;
+	(void)p;
+	(void)len;
+}
+
+void assay_sha256_stream_end(struct assay_sha256_stream *s, const void *p, size_t len,
+			     uint8_t ret[32])
+{
+	(void)s;
+	(void)p;
+	(void)len;
+	memset(ret, 0, 32);
 }
 
 #endif

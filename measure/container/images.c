@@ -151,11 +151,9 @@ static int parse_config(const struct assay_json *config, struct assay_container_
 	if (!image->layers)
 		return assay_fail_mem(err);
 	for (size_t i = 0; i < image->n_layers; i++) {
-		const char *id = assay_json_str(assay_json_at(ids, i));
-
-		if (!id || !assay_digest_parse(id, image->layers[i].diff_id))
-			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-					  "diff ID %zu is no sha256 digest", i);
+		if (assay_digest_need(assay_json_str(assay_json_at(ids, i)), "a diff ID",
+				      image->layers[i].diff_id, err) < 0)
+			return -1;
 	}
 	return 0;
 }

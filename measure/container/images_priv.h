@@ -17,6 +17,9 @@ void assay_container_image_clear(struct assay_container_image *image);
 
 /* "sha256:" and 64 lower-case hex digits. */
 bool assay_digest_parse(const char *s, uint8_t ret[32]);
+/* The same, or ASSAY_E_UNSUPPORTED with what is there instead; s may be NULL. */
+int assay_digest_need(const char *s, const char *what, uint8_t ret[32],
+		      struct assay_err *err) ASSAY_MUST;
 
 /*
  * A member, NULL where there is none or a null. Go, in which the other tools are written, does not

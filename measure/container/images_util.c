@@ -101,6 +101,23 @@ bool assay_digest_parse(const char *s, uint8_t ret[32])
 	return assay_unhex(s + 7, strlen(s + 7), ret, 32);
 }
 
+int assay_digest_need(const char *text, const char *what, uint8_t ret[32], struct assay_err *err)
+{
+	struct assay_str s = { 0 };
+
+	if (!text)
+		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET, "JSON: %s is no text",
+				  what);
+	if (assay_digest_parse(text, ret))
+		return 0;
+	assay_str_add_escaped(&s, text, strnlen(text, 150));
+	assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+		   "JSON: %s is not \"sha256:\" and 64 lower-case hex digits: %s", what,
+		   s.p ? s.p : "");
+	assay_str_clear(&s);
+	return -1;
+}
+
 bool assay_blob_claim(const char *path, uint8_t ret[32])
 {
 	const char *prefix = "blobs/sha256/";

@@ -31,9 +31,8 @@ static int parse_descriptor(struct assay_collect *k, const struct assay_json *no
 	    assay_ci_get(node, "size", &size, err) < 0 ||
 	    assay_ci_get(node, "annotations", &notes, err) < 0)
 		return -1;
-	if (!assay_digest_parse(assay_json_str(digest), d.digest))
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-				  "JSON: a digest that is no sha256 digest");
+	if (assay_digest_need(assay_json_str(digest), "a digest", d.digest, err) < 0)
+		return -1;
 	if (!size || !assay_json_get_int(size, &d.size) || d.size < 0)
 		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET,
 				  "JSON: a descriptor without a size");
@@ -48,6 +47,31 @@ static int parse_descriptor(struct assay_collect *k, const struct assay_json *no
 				strcmp(assay_json_str(type), "attestation-manifest") == 0;
 	}
 	*ret = d;
+	return 0;
+}
+
+/* Layers that nobody can check here, by what they are called (OCI 1.1, layer, "Non-Distributable
+ * Layers"). */
+static int check_layer(struct assay_collect *k, const struct assay_json *node,
+		       const struct descriptor *d, struct assay_err *err)
+{
+	const struct assay_json *type;
+	bool there;
+
+	if (assay_ci_get(node, "mediaType", &type, err) < 0)
+		return -1;
+	const char *text = type ? assay_json_str(type) : NULL;
+
+	if (text && strstr(text, "+encrypted"))
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "layer %s is encrypted", d->path);
+	if (!text || (!strstr(text, "nondistributable") && !strstr(text, "foreign")))
+		return 0;
+	if (assay_collect_has(k, d->path, &there, err) < 0)
+		return -1;
+	if (!there)
+		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+				  "layer %s is a foreign one, to be had elsewhere", d->path);
 	return 0;
 }
 
@@ -76,6 +100,7 @@ static int oci_image(struct assay_collect *k, const struct assay_json *manifest,
 		return -1;
 	for (size_t i = 0; i < image->n_layers; i++)
 		if (parse_descriptor(k, assay_json_at(layers, i), &ld, err) < 0 ||
+		    check_layer(k, assay_json_at(layers, i), &ld, err) < 0 ||
 		    assay_collect_blob(k, ld.path, &image->layers[i].blob, err) < 0)
 			return -1;
 	return 0;

@@ -310,6 +310,157 @@ fat_disk() {
 	[[ $output == *twice* ]]
 }
 
+@test "layers of any size, plain and packed, on one core and on all" {
+	mkdir "$work/n" && cd "$work/n"
+	local n=0 s ids=() files=()
+	for s in 0 1 63 64 65 131071 131072 131073 262144 1048576 1048577 3000000; do
+		head -c "$s" /dev/urandom > "l$s"
+		ids+=("sha256:$(sum "l$s")") && files+=("l$s")
+	done
+	for s in 65 1048577; do
+		zstd -q "l$s" -o "z$s" && ids+=("sha256:$(sum "l$s")") && files+=("z$s")
+	done
+	jq -cn --args '{rootfs: {type: "layers", diff_ids: $ARGS.positional}}' "${ids[@]}" > c
+	jq -cn --args '[{Config: "c", RepoTags: ["n:1"], Layers: $ARGS.positional}]' "${files[@]}" > manifest.json
+	tar -cf ../n.tar c manifest.json "${files[@]}"
+	for n in 0 "0-$(($(nproc) - 1))"; do
+		run -0 taskset -c "$n" assay containers --json ../n.tar
+		jq -e '.[0].layers_verified and (.[0].layers | length) == 14' <<< "$output"
+		run -0 taskset -c "$n" assay containers --json .
+		jq -e '.[0].layers_verified' <<< "$output"
+	done
+	# one bit of each: that layer and no other
+	printf X | dd of=l131073 bs=1 seek=131072 conv=notrunc status=none
+	run -3 --separate-stderr assay containers --json .
+	jq -e '[.[0].layers[] | select(.verified | not) | .path] == ["l131073"]' <<< "$output"
+}
+
+@test "a member twice: skopeo takes the first, GNU tar the last, we neither" {
+	cp old.tar "$work/dup.tar"
+	jq -c '.[0].RepoTags = ["other:1"]' d/manifest.json > "$work/manifest.json"
+	tar -C "$work" -rf "$work/dup.tar" manifest.json
+	run -1 assay containers "$work/dup.tar"
+	[[ $output == *"manifest.json: is in the tar file twice: readers differ"* ]]
+	[ "$(tar -C "$work" -xf "$work/dup.tar" manifest.json && jq -r '.[0].RepoTags[0]' "$work/manifest.json")" = other:1 ]
+	command -v skopeo > /dev/null || skip "skopeo is missing"
+	skopeo inspect --config docker-archive:"$work/dup.tar":web:1 > /dev/null
+	run -1 skopeo inspect --config docker-archive:"$work/dup.tar":other:1
+}
+
+@test "kaniko's names, hard links, names of 100 and more bytes in GNU and pax headers" {
+	local long blob
+	long=$(printf 'x%.0s' {1..150})
+	rm -rf "$work/k" && mkdir "$work/k" && cd "$work/k"
+	cp "$dir/config" "sha256:$id"
+	gzip -c < "$dir/l1.tar" > "$(sum "$dir/l1.tar").tar.gz"
+	gzip -c < "$dir/l2.tar" > "$long"
+	ln "$(sum "$dir/l1.tar").tar.gz" again
+	jq -cn --args '[{Config: $ARGS.positional[0], RepoTags: ["web:1"], Layers: $ARGS.positional[1:]}]' \
+		"sha256:$id" "$(sum "$dir/l1.tar").tar.gz" "$long" again > manifest.json
+	for format in gnu pax ustar; do
+		[ $format != ustar ] || { mv "$long" short && sed -i "s/$long/short/" manifest.json; }
+		tar --format=$format -cf ../k.tar -- *
+		run -0 assay containers --json ../k.tar
+		is_image "$output"
+		command -v skopeo > /dev/null || continue
+		[ "$(skopeo inspect --config --raw docker-archive:../k.tar | sha256sum | cut -d' ' -f1)" = "$id" ]
+	done
+	# a hole in a layer, and tar told to look for holes
+	truncate -s 1M hole && tar -Scf ../s.tar -- *
+	run -1 assay containers ../s.tar
+	[[ $output == *"sparse file"* ]]
+}
+
+@test "an index of two platforms: both images, as skopeo tells them apart" {
+	cp -a oci "$work/multi"
+	local out=$work/multi m2
+	jq -c '.architecture = "arm64"' config > "$work/config2"
+	add_blob() { # FILE MEDIA-TYPE
+		cp "$1" "$out/blobs/sha256/$(sum "$1")"
+		jq -cn --arg d "sha256:$(sum "$1")" --argjson n "$(stat -c %s "$1")" --arg t "$2" '{mediaType: $t, digest: $d, size: $n}'
+	}
+	manifest_of_oci | jq -c --argjson c "$(add_blob "$work/config2" application/vnd.oci.image.config.v1+json)" '.config = $c' > "$work/m2"
+	m2=$(add_blob "$work/m2" application/vnd.oci.image.manifest.v1+json)
+	jq -c --argjson b "$m2" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [
+		(.manifests[0] | del(.annotations)) + {platform: {os: "linux", architecture: "amd64"}}, $b + {platform: {os: "linux", architecture: "arm64"}}]}' \
+		oci/index.json > "$work/inner"
+	jq -cn --argjson i "$(add_blob "$work/inner" application/vnd.oci.image.index.v1+json)" \
+		'{schemaVersion: 2, manifests: [$i + {annotations: {"org.opencontainers.image.ref.name": "web:1"}}]}' > "$out/index.json"
+	run -0 assay containers --json "$out"
+	jq -e --arg a "sha256:$id" --arg b "sha256:$(sum "$work/config2")" '[.[].image_id] == [$a, $b] and all(.layers_verified and .names == ["web:1"] and .disagreements == [])
+		and [.[].architecture] == ["amd64", "arm64"]' <<< "$output"
+	# one name for two IDs: it depends on the machine which one is meant
+	run -1 assay containers --measurements "$out"
+	[[ $output == *"two images of different IDs"* ]]
+	command -v skopeo > /dev/null || skip "skopeo is missing"
+	for arch in amd64 arm64; do
+		[ "$(skopeo inspect --override-arch $arch --config --raw "oci:$out:web:1" | sha256sum | cut -d' ' -f1)" = \
+			"$(jq -r --arg a $arch '.[] | select(.architecture == $a).image_id | sub("sha256:"; "")' <<< "$(assay containers --json "$out")")" ]
+	done
+}
+
+# The manifest of the layout oci.
+manifest_of_oci() {
+	cat "oci/blobs/$(jq -r '.manifests[0].digest | sub(":"; "/")' oci/index.json)"
+}
+
+# with JQ-PROGRAM: a copy of that layout with its manifest changed so, in $work/w
+with() {
+	local m
+	rm -rf "$work/w" && cp -a oci "$work/w"
+	manifest_of_oci | jq -c "$1" > "$work/new"
+	m=$(sum "$work/new")
+	cp "$work/new" "$work/w/blobs/sha256/$m"
+	jq -c --arg d "sha256:$m" --argjson n "$(stat -c %s "$work/new")" '.manifests[0] += {digest: $d, size: $n}' oci/index.json > "$work/w/index.json"
+}
+
+@test "refused by name: digests in capitals and of other hashes, counts that differ, foreign and encrypted layers" {
+	with '.layers[0].digest |= (sub("sha256:"; "") | ascii_upcase | "sha256:" + .)'
+	run -1 assay containers "$work/w"
+	[[ $output == *'is not "sha256:" and 64 lower-case hex digits: sha256:'* ]]
+	if command -v skopeo > /dev/null; then
+		run -1 skopeo copy -q "oci:$work/w:web:1" "dir:$work/copy"
+	fi
+	with '.layers[0].digest = "sha512:" + ([range(128) | "0"] | add)'
+	run -1 assay containers "$work/w"
+	[[ $output == *"hex digits: sha512:0000"* ]]
+	with '.layers |= .[1:]'
+	run -1 assay containers "$work/w"
+	[[ $output == *"2 layers, but the configuration names 3"* ]]
+	with '.layers[0] += {digest: ("sha256:" + ([range(64) | "0"] | add)), mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", urls: ["https://example.org/"]}'
+	run -1 assay containers "$work/w"
+	[[ $output == *"is a foreign one, to be had elsewhere"* ]]
+	with '.layers[0].mediaType += "+encrypted"'
+	run -1 assay containers "$work/w"
+	[[ $output == *"is encrypted"* ]]
+	# one that lies in the archive is a layer like any other
+	with '.layers[0].mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"'
+	run -0 assay containers --json "$work/w"
+	is_image "$output"
+}
+
+@test "podman loads the same IDs" {
+	command -v podman > /dev/null || skip "podman is missing"
+	[ "$(id -u)" -eq 0 ] || skip "podman's store without a user namespace needs root"
+	local pod=(podman --root "$work/root" --runroot "$work/run" --storage-driver vfs)
+	"${pod[@]}" info &> /dev/null || skip "podman does not run here"
+	zstd -q old.tar -o "$work/packed.tar.zst"
+	packed_docker "$work/layers.tar" xz
+	for a in old.tar both.tar "$work/packed.tar.zst" "$work/layers.tar"; do
+		"${pod[@]}" load -q -i $a
+		[ "$("${pod[@]}" images --no-trunc --quiet | sort -u)" = "sha256:$id" ]
+		[ "$(assay containers --json $a | jq -r '.[].image_id')" = "sha256:$id" ]
+		"${pod[@]}" rmi -a -f > /dev/null
+	done
+	"${pod[@]}" load -q -i oci.tar # its configuration is kept as it is
+	[ "$("${pod[@]}" images --no-trunc --quiet)" = "sha256:$id" ]
+	# what podman saves is ours again
+	"${pod[@]}" save -q --format docker-archive -o "$work/saved.tar" "sha256:$id"
+	run -0 assay containers --json "$work/saved.tar"
+	jq -e --arg id "sha256:$id" '.[0].image_id == $id and .[0].layers_verified' <<< "$output"
+	"${pod[@]}" system reset -f &> /dev/null || rm -rf "$work/root"
+}
+
 @test "docker 25's archive of hello-world" {
 	archive=$shared/data/containers/google-hello-world-v25.tar
 	[ -e "$archive" ] || skip "data/containers/google-hello-world-v25.tar is missing"

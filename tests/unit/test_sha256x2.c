@@ -108,9 +108,52 @@ static void lengths(void **state)
 		one(random32() % 300, random32() % 20000, random32() % 64, random32() % 64);
 }
 
+/* Two messages in pieces, together and alone by turns, to ends of their own. */
+static void pieces(void **state)
+{
+	struct assay_sha256x2 x;
+
+	(void)state;
+	need(&x, NULL, 0);
+	for (int round = 0; round < 300; round++) {
+		const size_t len_a = random32() % 5000, len_b = random32() % 5000;
+		uint8_t *a = malloc(len_a + 1), *b = malloc(len_b + 1), got[32], want[32];
+		struct assay_sha256_stream s_a, s_b;
+		size_t at_a = 0, at_b = 0;
+
+		for (size_t i = 0; i < len_a; i++)
+			a[i] = (uint8_t)random32();
+		for (size_t i = 0; i < len_b; i++)
+			b[i] = (uint8_t)random32();
+		assert_true(assay_sha256_stream_init(&s_a) && assay_sha256_stream_init(&s_b));
+		for (;;) {
+			const size_t n = 64 * (random32() % 8);
+
+			if (n > len_a - at_a || n > len_b - at_b)
+				break;
+			assay_sha256_stream_two(&s_a, a + at_a, &s_b, b + at_b, n);
+			at_a += n;
+			at_b += n;
+			if (len_a - at_a >= 64) {
+				assay_sha256_stream_one(&s_a, a + at_a, 64);
+				at_a += 64;
+			}
+		}
+		assay_sha256_stream_end(&s_a, a + at_a, len_a - at_a, got);
+		oracle(NULL, 0, a, len_a, want);
+		assert_memory_equal(got, want, 32);
+		assay_sha256_stream_end(&s_b, b + at_b, len_b - at_b, got);
+		oracle(NULL, 0, b, len_b, want);
+		assert_memory_equal(got, want, 32);
+		free(a);
+		free(b);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(nist),
 	cmocka_unit_test(lengths),
+	cmocka_unit_test(pieces),
 };
 
 UNIT_MAIN(tests)
