@@ -21,7 +21,7 @@ for ((try = 1; ; try++)); do
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	truncate -s 8M "$dir/capture.raw"
-	echo "== booting $disk (software emulation: about a minute)" >&2
+	echo "== booting $disk (software emulation: a minute or two)" >&2
 	! scripts/vm.sh run "$PWD/$dir/vm" "${reference_options[@]}" --timeout 600 --disk "$disk" \
 		--capture "$PWD/$dir/capture.raw" || break
 	# panic=-1 resets the machine; so early, the kernel may not have had a console to say why.
