@@ -6,37 +6,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "cli/disk.h"
+#include "cli/part.h"
 #include "core/limits.h"
 #include "core/out.h"
 #include "core/src.h"
 #include "core/text.h"
+#include "measure/fs/tree.h"
+#include "measure/fs/walk.h"
 
 #define COPY_BLOCK (256U << 10)
-#define PART_ESP (-1)
-#define PART_WHOLE 0
+
+enum { OPT_MTREE = 0x2000, OPT_DIGEST };
 
 struct options {
-	int part; /* PART_ESP, PART_WHOLE, or a partition's number */
+	int part;
 	bool details;
 	bool recurse;
+	bool mtree;
+	bool digest;
 	const char *out;
 	const char *disk;
 	const char *path; /* NULL: not given */
 	struct assay_disk_opts disk_opts;
 };
-
-static int parse_part(const char *text, int *ret)
-{
-	char *end;
-	long v = strtol(text, &end, 10);
-
-	if (end == text || *end || v < 0 || v > (long)ASSAY_GPT_MAX_ENTRIES)
-		return -1;
-	*ret = (int)v;
-	return 0;
-}
 
 static int parse_options(const struct assay_verb *verb, const char *letters, int argc, char **argv,
 			 struct options *ret)
@@ -46,17 +40,25 @@ static int parse_options(const struct assay_verb *verb, const char *letters, int
 		{ "part", required_argument, NULL, 'p' },
 		{ "long", no_argument, NULL, 'l' },
 		{ "recursive", no_argument, NULL, 'R' },
+		{ "mtree", no_argument, NULL, OPT_MTREE },
+		{ "digest", no_argument, NULL, OPT_DIGEST },
 		{ "output", required_argument, NULL, 'o' },
 		{ 0 },
 	};
 	int c;
 
-	*ret = (struct options){ .part = PART_ESP, .out = "-" };
+	*ret = (struct options){ .part = ASSAY_PART_DEFAULT, .out = "-" };
 	while ((c = assay_cli_getopt(verb, argc, argv, letters, opts)) != -1) {
-		if (c == 'p' && parse_part(optarg, &ret->part) < 0)
+		if (c == 'p' && !assay_cli_part(optarg, &ret->part))
 			return assay_cli_usage_msg(verb, "'%s' is no partition number", optarg);
 		if (c == ASSAY_CLI_ALLOW_BACKING) {
 			ret->disk_opts.allow_backing = true;
+			continue;
+		}
+		if (c == OPT_MTREE || c == OPT_DIGEST) {
+			if (!strchr(letters, 'R'))
+				return assay_cli_usage(verb);
+			*(c == OPT_MTREE ? &ret->mtree : &ret->digest) = true;
 			continue;
 		}
 		/* The long form of another verb's option gets through getopt_long. */
@@ -71,80 +73,107 @@ static int parse_options(const struct assay_verb *verb, const char *letters, int
 	}
 	if (argc - optind < 1 || argc - optind > 2)
 		return assay_cli_usage(verb);
+	if (ret->mtree && ret->digest)
+		return assay_cli_usage_msg(verb, "--mtree and --digest exclude each other");
+	if ((ret->mtree || ret->digest) && ret->details)
+		return assay_cli_usage_msg(verb, "--long says nothing about an mtree listing");
 	ret->disk = argv[optind];
 	ret->path = argv[optind + 1];
 	return ASSAY_EXIT_OK;
 }
 
-static int find_part(struct assay_src *disk, int number, struct assay_src **ret,
-		     struct assay_err *err)
-{
-	ASSAY_AUTO(assay_gpt) *gpt = NULL;
-	const struct assay_gpt_part *found = NULL;
-	unsigned esps = 0;
-
-	if (number == PART_WHOLE) {
-		*ret = assay_src_ref(disk);
-		return 0;
-	}
-	if (assay_gpt_open(disk, &gpt, err) < 0)
-		return -1;
-	for (size_t i = 0; i < gpt->n_parts; i++) {
-		const struct assay_gpt_part *p = &gpt->parts[i];
-
-		if (number == PART_ESP && assay_gpt_is_esp(p)) {
-			found = p;
-			esps++;
-		} else if (number != PART_ESP && p->index == (unsigned)number) {
-			found = p;
-		}
-	}
-	if (esps > 1)
-		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-				  "%u EFI System Partitions; say which with --part", esps);
-	if (!found && number == PART_ESP)
-		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,
-				  "no EFI System Partition among %zu partitions", gpt->n_parts);
-	if (!found)
-		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "no partition %d",
-				  number);
-	if (assay_src_slice(disk, found->offset, found->size, ret, err) < 0)
-		return assay_wrap(err, "partition %u", found->index);
-	return 0;
-}
-
-static int open_fs(const struct options *o, struct assay_fs **ret, struct assay_err *err)
-{
-	ASSAY_AUTO(assay_src) *disk = NULL;
-	ASSAY_AUTO(assay_src) *part = NULL;
-
-	if (assay_cli_disk_open(o->disk, &o->disk_opts, &disk, err) < 0 ||
-	    find_part(disk, o->part, &part, err) < 0)
-		return -1;
-	if (assay_fs_open(part, ret, err) < 0) {
-		if (o->part == PART_WHOLE)
-			return -1;
-		return o->part == PART_ESP ? assay_wrap(err, "EFI System Partition")
-					   : assay_wrap(err, "partition %d", o->part);
-	}
-	return 0;
-}
-
-/* A name off a disk is not to steer the terminal: controls (C1 ones too) come out as \xNN. */
+/* A name off a disk is not to steer the terminal: controls (C1 ones too) come out as \xNN, and so
+ * does what is no UTF-8. */
 static void print_name(const char *name)
 {
-	for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
-		if (*p < 0x20 || *p == 0x7f) {
-			printf("\\x%02x", *p);
-		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
-			printf("\\x%02x", p[1]);
-			p++;
-		} else {
-			putchar(*p);
-		}
+	size_t left = strlen(name);
+
+	while (left > 0) {
+		uint32_t c;
+		const size_t n = assay_utf8_next(name, left, &c);
+
+		if (n == 0)
+			printf("\\x%02x", (unsigned char)*name);
+		else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+			printf("\\x%02" PRIx32, c);
+		else
+			fwrite(name, 1, n, stdout);
+		name += n ? n : 1;
+		left -= n ? n : 1;
 	}
 }
 
+static char type_letter(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return 'd';
+	case S_IFLNK:
+		return 'l';
+	case S_IFBLK:
+		return 'b';
+	case S_IFCHR:
+		return 'c';
+	case S_IFIFO:
+		return 'p';
+	case S_IFSOCK:
+		return 's';
+	default:
+		return '-';
+	}
+}
+
+/* As ls(1) has it, for one of owner, group and others. */
+static void print_bits(uint32_t bits, bool special, char letter)
+{
+	const bool x = bits & 1;
+
+	putchar(bits & 4 ? 'r' : '-');
+	putchar(bits & 2 ? 'w' : '-');
+	if (special)
+		putchar(x ? letter : letter - 'a' + 'A');
+	else
+		putchar(x ? 'x' : '-');
+}
+
+static void print_details(const struct assay_fs *fs, const struct assay_fs_stat *st)
+{
+	char size[32] = "-";
+
+	if (assay_fs_has_nodes(fs)) {
+		putchar(type_letter(st->mode));
+		print_bits(st->mode >> 6, st->mode & S_ISUID, 's');
+		print_bits(st->mode >> 3, st->mode & S_ISGID, 's');
+		print_bits(st->mode, st->mode & S_ISVTX, 't');
+		printf(" %5" PRIu32 " %5" PRIu32 " ", st->uid, st->gid);
+	}
+	if (S_ISBLK(st->mode) || S_ISCHR(st->mode))
+		snprintf(size, sizeof(size), "%" PRIu32 ",%" PRIu32, st->major, st->minor);
+	else if (st->kind != ASSAY_FS_DIR)
+		snprintf(size, sizeof(size), "%" PRIu64, st->size);
+	printf("%12s  ", size);
+}
+
+static int print_entry(struct assay_fs *fs, const struct options *o, const char *name,
+		       uint64_t node, const struct assay_fs_stat *st, struct assay_err *err)
+{
+	ASSAY_AUTO_FREE char *target = NULL;
+
+	if (o->details && st->kind == ASSAY_FS_SYMLINK &&
+	    assay_fs_node_readlink(fs, node, &target, err) < 0)
+		return assay_wrap(err, "%s", name);
+	if (o->details)
+		print_details(fs, st);
+	print_name(name);
+	if (target) {
+		fputs(" -> ", stdout);
+		print_name(target);
+	}
+	puts(st->kind == ASSAY_FS_DIR ? "/" : "");
+	return 0;
+}
+
+/* One directory, or FAT's in the order of the disk. */
 static int list(struct assay_fs *fs, const struct options *o, const char *path, const char *prefix,
 		unsigned depth, struct assay_err *err)
 {
@@ -158,24 +187,62 @@ static int list(struct assay_fs *fs, const struct options *o, const char *path, 
 		return -1;
 	for (size_t i = 0; i < dir.n && rc == 0; i++) {
 		const struct assay_dirent *e = &dir.e[i];
+		ASSAY_AUTO_FREE char *name = assay_asprintf("%s%s", prefix, e->name);
+		struct assay_fs_stat st = { .kind = e->kind, .size = e->size };
 
-		if (o->details && e->kind == ASSAY_FS_DIR)
-			printf("%12s  ", "-");
-		else if (o->details)
-			printf("%12" PRIu64 "  ", e->size);
-		print_name(prefix);
-		print_name(e->name);
-		puts(e->kind == ASSAY_FS_DIR ? "/" : "");
-		if (!o->recurse || e->kind != ASSAY_FS_DIR)
+		if (!name)
+			rc = assay_fail_mem(err);
+		else if (o->details && assay_fs_has_nodes(fs))
+			rc = assay_fs_node_stat(fs, e->node, &st, err);
+		if (rc == 0)
+			rc = print_entry(fs, o, name, e->node, &st, err);
+		if (rc < 0 || !o->recurse || e->kind != ASSAY_FS_DIR)
 			continue;
 		ASSAY_AUTO_FREE char *sub = assay_asprintf(
 			"%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", e->name);
-		ASSAY_AUTO_FREE char *sub_prefix = assay_asprintf("%s%s/", prefix, e->name);
+		ASSAY_AUTO_FREE char *sub_prefix = assay_asprintf("%s/", name);
 		rc = sub && sub_prefix ? list(fs, o, sub, sub_prefix, depth + 1, err)
 				       : assay_fail_mem(err);
 	}
 	assay_dir_clear(&dir);
 	return rc;
+}
+
+struct listing {
+	struct assay_fs *fs;
+	const struct options *o;
+	size_t skip; /* bytes of the paths that are the top's, and a slash */
+};
+
+static int print_walked(const struct assay_fs_entry *e, void *arg, struct assay_err *err)
+{
+	struct listing *l = arg;
+
+	if (l->skip == 0) {
+		l->skip = e->path[1] ? strlen(e->path) + 1 : 1;
+		return 0;
+	}
+	return print_entry(l->fs, l->o, e->path + l->skip, e->node, &e->st, err);
+}
+
+static int write_line(const char *line, size_t len, void *arg, struct assay_err *err)
+{
+	(void)arg;
+	return fwrite(line, 1, len, stdout) == len
+		       ? 0
+		       : assay_fail_sys(err, "cannot write to standard output");
+}
+
+static int list_mtree(struct assay_fs *fs, const struct options *o, struct assay_err *err)
+{
+	struct assay_fs_tree tree;
+	char hex[ASSAY_HEX_MAX];
+
+	if (assay_fs_tree_digest(fs, o->path, o->mtree ? write_line : NULL, NULL, &tree, err) < 0)
+		return -1;
+	if (o->digest)
+		printf("%s\n", assay_hex(tree.sha256, sizeof(tree.sha256), hex));
+	return 0;
 }
 
 int assay_cmd_ls(const struct assay_verb *verb, int argc, char **argv)
@@ -189,9 +256,17 @@ int assay_cmd_ls(const struct assay_verb *verb, int argc, char **argv)
 		return rc;
 	if (!o.path)
 		o.path = "/";
-	if (open_fs(&o, &fs, &err) < 0 || list(fs, &o, o.path, "", 0, &err) < 0)
-		return assay_cli_fail(o.disk, &err);
-	return ASSAY_EXIT_OK;
+	rc = assay_cli_part_open(o.disk, &o.disk_opts, o.part, &fs, &err);
+	if (rc == 0 && (o.mtree || o.digest)) {
+		rc = list_mtree(fs, &o, &err);
+	} else if (rc == 0 && o.recurse && assay_fs_has_nodes(fs)) {
+		struct listing l = { .fs = fs, .o = &o };
+
+		rc = assay_fs_walk(fs, o.path, print_walked, &l, &err);
+	} else if (rc == 0) {
+		rc = list(fs, &o, o.path, "", 0, &err);
+	}
+	return rc < 0 ? assay_cli_fail(o.disk, &err) : ASSAY_EXIT_OK;
 }
 
 static int copy(struct assay_src *file, const char *path, struct assay_out *out,
@@ -228,7 +303,8 @@ int assay_cmd_cat(const struct assay_verb *verb, int argc, char **argv)
 		return rc;
 	if (!o.path)
 		return assay_cli_usage(verb);
-	if (open_fs(&o, &fs, &err) < 0 || assay_fs_file(fs, o.path, &file, NULL, &err) < 0)
+	if (assay_cli_part_open(o.disk, &o.disk_opts, o.part, &fs, &err) < 0 ||
+	    assay_fs_file(fs, o.path, &file, NULL, &err) < 0)
 		return assay_cli_fail(o.disk, &err);
 	/* Standard output is written as the file is read: nobody wants a UKI buffered for it. */
 	if (strcmp(o.out, "-") != 0 && assay_out_open(o.out, &out, &err) < 0)

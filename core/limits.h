@@ -97,6 +97,8 @@
 #define ASSAY_FS_MAX_NODES (1U << 22)
 /* Pieces of all files of one filesystem in a map of it; each costs 72 bytes there. */
 #define ASSAY_FS_MAX_REGIONS (1U << 20)
+/* Files of one tree that is hashed: a large model's weights; some hours. Packed zeros cost nothing to make. */
+#define ASSAY_FS_MAX_TREE_BYTES (2ULL << 40)
 /* Unpacked blocks kept of one filesystem; 16 blocks of squashfs's largest kind. */
 #define ASSAY_FS_BLOCK_CACHE ((size_t)16 << 20)
 /* One squashfs directory: half a million names of usual length; its own field is 32 bits wide. */

@@ -137,7 +137,7 @@ static void take_extended(struct assay_cur *in, struct assay_erofs_inode *ret)
 	ret->st.uid = assay_cur_le32(in);
 	ret->st.gid = assay_cur_le32(in);
 	ret->st.mtime = (int64_t)assay_cur_le64(in);
-	assay_cur_skip(in, 4); /* nanoseconds */
+	ret->st.mtime_nsec = assay_cur_le32(in);
 	ret->st.links = assay_cur_le32(in);
 	assay_cur_skip(in, 16);
 }

@@ -147,6 +147,14 @@ static int name_others(struct assay_src *src, struct assay_err *err)
 	return assay_fail(err, ASSAY_E_UNSUPPORTED, at, "unknown filesystem");
 }
 
+bool assay_fs_probe(struct assay_src *src)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i]->probe(src))
+			return true;
+	return false;
+}
+
 int assay_fs_open(struct assay_src *src, struct assay_fs **ret, struct assay_err *err)
 {
 	struct taker t = { 0 };
@@ -204,6 +212,22 @@ void assay_fs_free(struct assay_fs **fs)
 const char *assay_fs_name(const struct assay_fs *fs)
 {
 	return fs->ops->label(fs->data);
+}
+
+bool assay_fs_has_nodes(const struct assay_fs *fs)
+{
+	return fs->ops->nodes != NULL;
+}
+
+int assay_fs_node_stat(struct assay_fs *fs, uint64_t node, struct assay_fs_stat *ret,
+		       struct assay_err *err)
+{
+	return fs->ops->nodes->stat(fs->data, node, ret, err);
+}
+
+int assay_fs_node_readlink(struct assay_fs *fs, uint64_t node, char **ret, struct assay_err *err)
+{
+	return fs->ops->nodes->readlink(fs->data, node, ret, err);
 }
 
 int assay_fs_list(struct assay_fs *fs, const char *path, struct assay_dir *ret,

@@ -39,6 +39,7 @@ struct assay_fs_stat {
 	uint32_t mode;	/* type and permissions, as st_mode */
 	uint32_t uid, gid;
 	int64_t mtime;	/* seconds since 1970 */
+	uint32_t mtime_nsec;
 	uint32_t links; /* names that lead to it */
 	uint32_t major, minor; /* of a device */
 	uint64_t inode; /* its number, which hard links share */
@@ -95,9 +96,18 @@ extern const struct assay_fs_ops assay_ext4_ops;
 int assay_fs_open(struct assay_src *src, struct assay_fs **ret, struct assay_err *err) ASSAY_MUST;
 /* What firmware and boot loaders read: FAT, and nothing else. */
 int assay_fs_open_fat(struct assay_src *src, struct assay_fs **ret, struct assay_err *err) ASSAY_MUST;
+/* Do these bytes start like what a row knows? */
+bool assay_fs_probe(struct assay_src *src);
 void assay_fs_free(struct assay_fs **fs);
 ASSAY_DEFINE_AUTO(assay_fs)
 const char *assay_fs_name(const struct assay_fs *fs); /* "FAT32" */
+/* Do its names lead to nodes, which have owners, modes and times, and may be symbolic links? */
+bool assay_fs_has_nodes(const struct assay_fs *fs);
+/* Of a node that a listing or a walk gave. */
+int assay_fs_node_stat(struct assay_fs *fs, uint64_t node, struct assay_fs_stat *ret,
+		       struct assay_err *err) ASSAY_MUST;
+int assay_fs_node_readlink(struct assay_fs *fs, uint64_t node, char **ret,
+			   struct assay_err *err) ASSAY_MUST;
 
 /*
  * Symbolic links on the way are followed, inside the filesystem only: an absolute target starts at its root, and ".."
