@@ -9,6 +9,7 @@
 
 #include "cli/disk.h"
 #include "core/text.h"
+#include "measure/owners.h"
 #include "measure/verity/report.h"
 
 struct options {
@@ -35,9 +36,9 @@ static bool parse_u64(const char *text, uint64_t *ret)
 /* --- what came out ------------------------------------------------------------------------------
  */
 
-static void print_fault(const struct assay_verity_fault *f)
+static void print_fault(const struct assay_verity_pair *pair, size_t i)
 {
-	ASSAY_AUTO_FREE char *text = assay_verity_fault_text(f);
+	ASSAY_AUTO_FREE char *text = assay_verity_fault_text(pair, i);
 
 	printf("    %s\n", text ? text : "out of memory");
 }
@@ -76,7 +77,7 @@ static void print_pair(const struct assay_verity_pair *pair)
 	       assay_bank_name(p->bank), p->data_blocks, p->data_block_size, r->levels,
 	       p->hash_block_size);
 	for (size_t i = 0; i < r->n_faults && i < ASSAY_VERITY_MAX_FAULTS; i++)
-		print_fault(&r->faults[i]);
+		print_fault(pair, i);
 	if (r->n_faults > ASSAY_VERITY_MAX_FAULTS)
 		printf("    %" PRIu64 " in all\n", r->n_faults);
 	if (r->n_unjudged)
@@ -132,6 +133,7 @@ static int check_disk(const char *path, uint64_t part, const struct options *o,
 			continue;
 		n++;
 		assay_verity_pair_check(disk, pair);
+		assay_verity_owners_on(disk, pair);
 		rc = worse(rc, pair);
 		if (!pair->checked)
 			assay_cli_fail(path, &pair->err);
@@ -178,10 +180,12 @@ static int check_device(const char *path, const struct options *o, struct assay_
 	if (assay_verity_check(data, hash, &pair.params, pair.root_hash, &pair.report, &err) < 0)
 		return assay_cli_fail(path, &err);
 	pair.checked = true;
+	assay_verity_owners(data, &pair);
 	if (o->json)
 		assay_json_append(list, assay_verity_pair_json(&pair));
 	else
 		print_pair(&pair);
+	assay_verity_pair_clear(&pair);
 	return worse(ASSAY_EXIT_OK, &pair);
 }
 

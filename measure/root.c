@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "measure/facts_priv.h"
 #include "measure/links_priv.h"
+#include "measure/owners.h"
 #include "measure/verity/report.h"
 
 struct job {
@@ -47,9 +48,10 @@ static int root_hash_link(struct job *j, const struct assay_verity_pair *pair, b
 			 by, found ? NULL : assay_link_why(&pair->err), err);
 }
 
-static char *faults_text(const struct assay_verity_report *r)
+static char *faults_text(const struct assay_verity_pair *pair)
 {
-	ASSAY_AUTO_FREE char *first = assay_verity_fault_text(&r->faults[0]);
+	const struct assay_verity_report *r = &pair->report;
+	ASSAY_AUTO_FREE char *first = assay_verity_fault_text(pair, 0);
 
 	if (!first || r->n_faults == 1)
 		return assay_steal(&first);
@@ -74,7 +76,7 @@ static int verity_link(struct job *j, const struct assay_verity_pair *pair, stru
 				      assay_bank_name(pair->params.bank));
 		if (!pair->report.verified) {
 			state = ASSAY_LINK_BROKEN;
-			why = faults_text(&pair->report);
+			why = faults_text(pair);
 			if (!why) {
 				free(what);
 				free(by);
@@ -180,6 +182,7 @@ static int check_pair(struct job *j, struct assay_verity_pair *pair, struct assa
 		return -1;
 	if (found) {
 		assay_verity_pair_check(j->image->disk, pair);
+		assay_verity_owners_on(j->image->disk, pair);
 		if (!pair->checked && assay_link_is_ours(&pair->err))
 			goto ours;
 		if (verity_link(j, pair, err) < 0 || claim_pair(j, pair, err) < 0)

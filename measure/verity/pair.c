@@ -40,6 +40,14 @@ void assay_verity_set_hash(struct assay_verity_pair *pair, const struct assay_gp
 	pair->hash_size = part->size;
 }
 
+void assay_verity_pair_clear(struct assay_verity_pair *pair)
+{
+	for (size_t i = 0; pair->owners && i < ASSAY_VERITY_MAX_FAULTS; i++)
+		free(pair->owners[i].path);
+	free(pair->owners);
+	free(pair->source);
+}
+
 void assay_verity_pairs_free(struct assay_verity_pairs **p)
 {
 	struct assay_verity_pairs *pairs = assay_steal(p);
@@ -47,7 +55,7 @@ void assay_verity_pairs_free(struct assay_verity_pairs **p)
 	if (!pairs)
 		return;
 	for (size_t i = 0; i < pairs->n; i++)
-		free(pairs->p[i].source);
+		assay_verity_pair_clear(&pairs->p[i]);
 	free(pairs->p);
 	free(pairs);
 }

@@ -13,6 +13,13 @@
 #include "measure/disk/gpt.h"
 #include "measure/verity/verity.h"
 
+/* Whose bytes a faulty block of data is. */
+struct assay_verity_owner {
+	const char *what; /* "data", "inode table", …; NULL: not known */
+	char *path;	  /* of the first file that lies in it; NULL: of none */
+	uint32_t more;	  /* files that lie in the same piece of it, packed together */
+};
+
 struct assay_verity_pair {
 	bool usr;     /* what it is mounted on: /usr, or the root */
 	bool generic; /* neither: data that the partitions' types say nothing about */
@@ -31,6 +38,8 @@ struct assay_verity_pair {
 	struct assay_err err; /* code ASSAY_OK unless it could not be checked */
 	struct assay_verity_params params;
 	struct assay_verity_report report;
+	/* As many as report.faults, or NULL: filled by measure/owners.h, where a filesystem tells. */
+	struct assay_verity_owner *owners;
 };
 
 struct assay_verity_pairs {
@@ -49,6 +58,7 @@ int assay_verity_pairs_find(struct assay_src *disk, struct assay_verity_pairs **
  */
 int assay_verity_pairs_of_data(struct assay_src *disk, uint64_t superblock_offset,
 			       struct assay_verity_pairs **ret, struct assay_err *err) ASSAY_MUST;
+void assay_verity_pair_clear(struct assay_verity_pair *pair);
 void assay_verity_pairs_free(struct assay_verity_pairs **pairs);
 ASSAY_DEFINE_AUTO(assay_verity_pairs)
 

@@ -7,7 +7,7 @@
 #include "measure/verity/pair.h"
 
 struct assay_json *assay_verity_pair_json(const struct assay_verity_pair *pair);
-/* "data block 17, 4096 bytes at byte 0x811000"; fresh memory, NULL: out of memory. */
-char *assay_verity_fault_text(const struct assay_verity_fault *fault);
+/* Of a listed fault: "data block 17, 4096 bytes at byte 0x811000, in /usr/bin/x"; fresh memory, NULL: out of memory. */
+char *assay_verity_fault_text(const struct assay_verity_pair *pair, size_t i);
 
 #endif

@@ -57,6 +57,28 @@ setup() {
 	diff "$BATS_TEST_TMPDIR/ours" "$BATS_TEST_TMPDIR/theirs"
 }
 
+@test "golden: the base image verifies as veritysetup has it, and does not with a bit flipped: the file is named" {
+	load ../cli/verity
+	disk=$BATS_TEST_TMPDIR/disk
+	part() { # NUMBER FIELD: of sfdisk, in bytes
+		sfdisk -J "$disk" | jq ".partitiontable.partitions[$1 - 1].$2 * 512"
+	}
+	cp --sparse=always --reflink=auto build/image/base.raw "$disk"
+	build/assay verity --json "$disk" >"$BATS_TEST_TMPDIR/verity"
+	[ "$(jq -c '.[] | [.usage, .verified, .source]' "$BATS_TEST_TMPDIR/verity")" = '["root",true,"/EFI/BOOT/BOOTX64.EFI"]' ]
+	read -r data tree size root < <(jq -r '.[0] | "\(.partition) \(.hash_partition) \(.data_block_size) \(.root_hash)"' \
+		"$BATS_TEST_TMPDIR/verity")
+	for n in "$data" "$tree"; do
+		dd if="$disk" of="$BATS_TEST_TMPDIR/part$n" iflag=skip_bytes,count_bytes bs=1M conv=sparse status=none \
+			skip="$(part "$n" start)" count="$(part "$n" size)"
+	done
+	veritysetup verify "$BATS_TEST_TMPDIR/part$data" "$BATS_TEST_TMPDIR/part$tree" "$root"
+	verity_flip "$disk" $(($(part "$data" start) + 4000000))
+	run -3 --separate-stderr build/assay verity --json "$disk"
+	[ "$(jq -c '.[0].faults | map([.level, .block])' <<<"$output")" = "[[0,$((4000000 / size))]]" ]
+	[[ $(jq -r '.[0].faults[0] | .path // .what' <<<"$output") == ?* ]]
+}
+
 @test "boot: the base image's PCRs 0-15 in three banks are the predicted ones" {
 	run scripts/boot.sh
 	echo "$output"

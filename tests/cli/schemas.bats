@@ -93,20 +93,24 @@ check() {
 @test "dm-verity: whole, with faults, not to be checked; partitions, files, a disk without partitions" {
 	export PATH=$PATH:/usr/sbin:/sbin
 	command -v veritysetup > /dev/null || skip "veritysetup is missing"
+	command -v mksquashfs > /dev/null || skip "mksquashfs is missing"
 	load verity
-	seq 1 999999 | head -c 1048576 > "$tmp/data"
+	mksquashfs "$top/docs" "$tmp/data" -quiet -no-progress -noD -noF > /dev/null
+	truncate -s 1M "$tmp/data"
 	root=$(verity_format "$tmp/data" "$tmp/tree")
 	verity_disk "$tmp/disk" "$tmp/data" "$tmp/tree" "$root"
 	"$assay" verity --json "$tmp/disk" > "$tmp/whole"
 	"$assay" verity --json --root-hash "$root" --hash-device "$tmp/tree" "$tmp/data" > "$tmp/files"
-	verity_flip "$tmp/disk" $((8 << 20))
+	verity_flip "$tmp/disk" $(((8 << 20) + 5000))
+	"$assay" verity --json "$tmp/disk" > "$tmp/named" || [ $? -eq 3 ]
+	[ "$(jq -r '.[0].faults[0].path' "$tmp/named" | cut -c 1)" = / ]
 	verity_flip "$tmp/disk" $(((16 << 20) + 4096 + 100))
 	"$assay" verity --json "$tmp/disk" > "$tmp/faults" || [ $? -eq 3 ]
 	verity_flip "$tmp/disk" $((16 << 20))
 	"$assay" verity --json "$tmp/disk" > "$tmp/unchecked" 2> /dev/null || [ $? -eq 1 ]
 	verity_format "$tmp/data" "$tmp/data" --data-blocks=128 --hash-offset=524288 > /dev/null
 	"$assay" verity --json "$tmp/data" > "$tmp/device"
-	check verity-1 "$tmp/whole" "$tmp/files" "$tmp/faults" "$tmp/unchecked" "$tmp/device"
+	check verity-1 "$tmp/whole" "$tmp/files" "$tmp/named" "$tmp/faults" "$tmp/unchecked" "$tmp/device"
 	[ "$(jq -s '[.[][] | .faults // empty | length] | add' "$tmp/faults")" -ge 1 ]
 	[ "$(jq -r '.[0] | .usage + " " + .source' "$tmp/device")" = "data tree" ]
 }

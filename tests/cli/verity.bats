@@ -38,7 +38,7 @@ json() { # FILTER WANT: of the last run's output
 	local hash sizes salt type root n=0
 	data $((3 << 19)) data
 	for hash in sha256 sha384 sha512; do
-		for sizes in "4096 4096" "512 512" "1024 4096" "65536 512" "512 65536"; do
+		for sizes in "4096 4096" "512 512" "1024 4096" "65536 512" "512 65536" "2048 1024"; do
 			for salt in - 00 $(printf 'a5%.0s' {1..256}); do
 				type=$((n++ % 4 != 0))
 				rm -f tree
@@ -51,12 +51,12 @@ json() { # FILTER WANT: of the last run's output
 			done
 		done
 	done
-	[ "$n" = 45 ]
+	[ "$n" = 54 ]
 }
 
 @test "trees without a superblock, in a file of their own and behind the data" {
 	need veritysetup jq
-	local root
+	local root hash sizes salt options n=0
 	data $((1 << 20)) data
 	root=$(verity_format data tree --no-superblock --salt=abcd --hash=sha512)
 	veritysetup verify data tree "$root" --no-superblock --salt=abcd --hash=sha512
@@ -68,6 +68,21 @@ json() { # FILTER WANT: of the last run's output
 	cp data both
 	root=$(verity_format both both --no-superblock --salt=- --data-blocks=128 --hash-offset=524288)
 	run -0 "$assay" verity --root-hash "$root" --no-superblock --hash-offset 524288 --data-blocks 128 --salt - both
+	local salts=(- 0011 "$(printf 'c3%.0s' {1..256})")
+	for hash in sha256 sha384 sha512; do
+		for sizes in "4096 4096" "512 1024" "2048 512" "65536 4096" "512 65536"; do
+			salt=${salts[n++ % 3]}
+			data $((1 << 20)) both
+			options=(--no-superblock "--hash=$hash" "--salt=$salt" "--data-block-size=${sizes% *}"
+				"--hash-block-size=${sizes#* }" "--data-blocks=$((524288 / ${sizes% *}))" --hash-offset=524288)
+			root=$(verity_format both both "${options[@]}")
+			veritysetup verify both both "$root" "${options[@]}"
+			run -0 "$assay" verity --root-hash "$root" --no-superblock --hash $hash --salt "$salt" \
+				--data-block-size "${sizes% *}" --hash-block-size "${sizes#* }" \
+				--data-blocks $((524288 / ${sizes% *})) --hash-offset 524288 both
+		done
+	done
+	[ "$n" = 15 ]
 	data $((1 << 20)) both
 	root=$(verity_format both both --data-blocks=128 --hash-offset=524800)
 	run -0 "$assay" verity --root-hash "$root" --hash-offset 524800 both
@@ -169,17 +184,88 @@ json() { # FILTER WANT: of the last run's output
 	[[ $stderr == *"last half of roothash="* ]]
 }
 
-@test "the base image verifies, and does not with a bit flipped" {
-	need jq
-	[ -e "$top/build/image/base.raw" ] || skip "build/image/base.raw is not built"
-	local at
-	cp --sparse=always --reflink=auto "$top/build/image/base.raw" disk
-	run -0 "$assay" verity --json disk
-	json '.[] | [.usage, .verified]' '["root",true]'
-	[ "$(jq -r '.[0] | .source' <<< "$output")" = /EFI/BOOT/BOOTX64.EFI ]
-	at=$(sfdisk -J disk | jq '.partitiontable.partitions[] | select(.type | ascii_downcase == "4f68bce3-e8cd-4db1-96e7-fbcaf984b709") | .start * 512 + 70000')
-	verity_flip disk "$at"
+@test "a flipped bit in data: the file it lies in, as unsquashfs sees it" {
+	need veritysetup jq sfdisk mformat mksquashfs unsquashfs
+	local root at name
+	mkdir -p root/usr/bin root/etc
+	for name in usr/bin/one usr/bin/two etc/three; do
+		seq -f "$name %.0f" 1 20000 > "root/$name"
+	done
+	# Bytes of files lie in it as they are.
+	mksquashfs root data -quiet -no-progress -all-root -noD -no-fragments > /dev/null
+	root=$(verity_format data tree)
+	verity_disk disk data tree "$root"
+	for name in usr/bin/one usr/bin/two etc/three; do
+		at=$(grep -obaF "$name 10000" data)
+		at=${at%%:*}
+		verity_flip disk $(((8 << 20) + at))
+		run -3 --separate-stderr "$assay" verity --json disk
+		json '.[0].faults | [length, .[0].block, .[0].path, .[0].more]' "[1,$((at / 4096)),\"/$name\",0]"
+		verity_flip disk $(((8 << 20) + at))
+		# unsquashfs says that this file, and no other, is another one.
+		verity_flip data "$at"
+		rm -rf out
+		unsquashfs -quiet -no-progress -d out data > /dev/null
+		run diff -rq root out
+		[ "$output" = "Files root/$name and out/$name differ" ]
+		verity_flip data "$at"
+	done
+	# With the filesystem's own superblock wrong nobody knows, and the block is named all the same.
+	verity_flip disk $(((8 << 20) + 40))
+	run -3 --separate-stderr "$assay" verity disk
+	[[ $output == *"data block 0, "* ]]
+	verity_flip disk $(((8 << 20) + 40))
+	run -0 "$assay" verity disk
+}
+
+@test "data disks: as systemd-repart makes them, and without partitions" {
+	need veritysetup jq sfdisk mformat
+	local root at
+	data $((2 << 20)) data
+	root=$(verity_format data tree)
+	verity_disk disk data tree "$root"
+	sfdisk -q --part-type disk 2 0fc63daf-8483-4772-8e79-3d69d8477de4
+	sfdisk -q --part-type disk 3 0fc63daf-8483-4772-8e79-3d69d8477de4
+	run -0 --separate-stderr "$assay" verity --json disk
+	json '.[] | [.partition, .hash_partition, .root_hash, .verified, .source, .usage]' \
+		"[2,3,\"$root\",true,\"uuid\",\"data\"]"
+	verity_flip disk $(((8 << 20) + 9000))
 	run -3 "$assay" verity disk
+
+	for at in 2097152 2101248 2097664; do
+		data $((2 << 20)) both
+		root=$(verity_format both both --hash-offset=$at --data-blocks=512)
+		veritysetup verify both both "$root" --hash-offset=$at
+		run -0 --separate-stderr "$assay" verity --json both
+		json '.[] | [.root_hash, .verified, .source, .usage]' "[\"$root\",true,\"tree\",\"data\"]"
+		run -0 --separate-stderr "$assay" verity --json --hash-offset $at both
+		json '.[] | [.root_hash, .verified]' "[\"$root\",true]"
+		run -1 "$assay" verity --hash-offset 4096 both
+		verity_flip both 70000
+		run -3 --separate-stderr "$assay" verity --json both
+		json '.[0] | [.root_hash, .verified, (.faults[0] | .level, .block)]' "[\"$root\",false,0,17]"
+	done
+}
+
+@test "a Type 1 entry names the root hash, alone or against a UKI" {
+	need veritysetup jq sfdisk mformat mcopy
+	local root
+	data $((1 << 20)) data
+	root=$(verity_format data tree)
+	verity_disk disk data tree "$root"
+	mmd -i disk@@1M ::/loader ::/loader/entries
+	printf 'title x\nlinux /vmlinuz\noptions quiet\noptions roothash=%s\n' "$root" > e.conf
+	mcopy -i disk@@1M e.conf ::/loader/entries/
+	run -0 --separate-stderr "$assay" verity --json disk
+	json '.[] | [.verified, .source, .usage]' '[true,"/loader/entries/e.conf","root"]'
+	sed -i 's/quiet/root=\/dev\/vda2/' e.conf
+	mcopy -o -i disk@@1M e.conf ::/loader/entries/
+	run -1 --separate-stderr "$assay" verity --json disk
+	[[ $stderr == *"root=/dev/vda2 is mounted, and not what roothash= binds"* ]]
+	printf 'linux /vmlinuz\noptions roothash=%s systemd.verity_root_options=fec-device=/dev/vdb\n' "$root" > e.conf
+	mcopy -o -i disk@@1M e.conf ::/loader/entries/
+	run -0 --separate-stderr "$assay" verity --json disk
+	json '.[] | [.verified, .fec]' '[true,"not checked"]'
 }
 
 @test "what cannot be checked is exit 1, a wrong call is 2" {

@@ -145,6 +145,44 @@ static void flipped_superblock(void **state)
 	verity_drop(t);
 }
 
+/* Each bit of a device, its data, superblock and tree: the block it is in is named, or nothing covers it. */
+static void every_bit(void **state)
+{
+	/* 8 digests in a block: 9 data blocks, 2 on level 1, 1 on level 2. */
+	struct verity_tree *t = verity_make(ASSAY_SHA512, 1, 512, 512, 9, 16, 0);
+	static const unsigned level_of[] = { 2, 1, 1 }, block_of[] = { 0, 0, 1 };
+	uint8_t *device = t->mem + VERITY_SHIFT;
+	const size_t sb = t->data_size, first = sb + 512;
+	size_t uncovered = 0;
+
+	(void)state;
+	assay_hash_set_threads(1);
+	for (size_t bit = 0; bit < 8 * (t->data_size + t->hash_size); bit++) {
+		const size_t at = bit / 8;
+		struct assay_verity_report r;
+		struct assay_err err;
+
+		device[at] ^= (uint8_t)(1 << (bit % 8));
+		const int rc = verity_check(t, &r, &err);
+		device[at] ^= (uint8_t)(1 << (bit % 8));
+		if (at < sb) {
+			assert_int_equal(rc, 0);
+			one_fault(&r, 0, at / 512, VERITY_SHIFT + at / 512 * 512);
+		} else if (at >= first) {
+			const size_t i = (at - first) / 512;
+
+			assert_int_equal(rc, 0);
+			one_fault(&r, level_of[i], block_of[i], VERITY_SHIFT + first + i * 512);
+		} else if (rc == 0 && r.verified) {
+			uncovered++;
+		}
+	}
+	/* UUID, what follows the algorithm's end mark, padding, what follows the salt (flipped_superblock). */
+	assert_int_equal(uncovered, 8 * (16 + (64 - 39) + 6 + (512 - 88 - 16)));
+	assay_hash_set_threads(0);
+	verity_drop(t);
+}
+
 static void several_faults(void **state)
 {
 	struct verity_tree *t = three_levels();
@@ -331,6 +369,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(flipped_data),
 	cmocka_unit_test(flipped_tree),
 	cmocka_unit_test(flipped_superblock),
+	cmocka_unit_test(every_bit),
 	cmocka_unit_test(several_faults),
 	cmocka_unit_test(another_root),
 	cmocka_unit_test(tree_root),
