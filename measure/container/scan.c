@@ -194,14 +194,16 @@ static int step(struct flow *f, struct assay_tar_extras *x, bool *ret, bool *ret
 	return 0;
 }
 
-/* Neither a header that is right nor one that says what it is: another file that is called so. */
+/* Neither a header that is right nor one that says what it is: another file that is called so.
+ * Zeros alone would be an empty tar file, and are how many filesystems begin. */
 static bool no_tar(const uint8_t *p, size_t n)
 {
 	struct assay_tar_header h;
 	struct assay_err ignored;
 
-	return n < BLOCK || (memcmp(p + 257, "ustar", 5) != 0 &&
-			     assay_tar_parse_header(assay_cur_make(p, n, 0), &h, &ignored) < 0);
+	if (n == BLOCK && memcmp(p + 257, "ustar", 5) == 0)
+		return false;
+	return assay_tar_parse_header(assay_cur_make(p, n, 0), &h, &ignored) < 0 || h.zero;
 }
 
 static int scan(struct flow *f, bool *ret, struct assay_err *err)

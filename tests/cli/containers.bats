@@ -285,6 +285,31 @@ fat_disk() {
 	[ -z "$output" ]
 }
 
+@test "in squashfs, ext4 and erofs alike: links, hard links, several archives; a bit in a layer" {
+	mkdir -p "$work/r/opt/images" "$work/r/etc"
+	cp old.tar "$work/r/opt/images/a.tar"
+	ln "$work/r/opt/images/a.tar" "$work/r/opt/images/b.tar"
+	cp -a oci "$work/r/opt/layout"
+	ln -s images/a.tar "$work/r/opt/link.tar"
+	ln -s /opt/layout "$work/r/etc/layout"
+	mkfs_squashfs() { mksquashfs "$1" "$2" -quiet -no-progress -noappend -comp zstd; }
+	mkfs_ext4() { truncate -s 16M "$2" && mke2fs -q -t ext4 -d "$1" "$2"; }
+	mkfs_erofs() { mkfs.erofs "$2" "$1"; }
+	local fs missing=
+	for fs in squashfs ext4 erofs; do
+		mkfs_$fs "$work/r" "$work/$fs" &> "$work/log" || { missing+=" $fs"; continue; }
+		run -0 --separate-stderr assay containers --json "$work/$fs"
+		[ -z "$stderr" ]
+		jq -e --arg id "sha256:$id" 'all(.image_id == $id and .layers_verified) and [.[].archive] == ["/opt/images/a.tar", "/opt/images/b.tar", "/opt/layout"]' <<< "$output"
+	done
+	# an archive's bytes lie as they are in ext4
+	offset=$(grep -abo -m 1 '^4999$' "$work/ext4" | head -n 1 | cut -d: -f1)
+	printf 5 | dd of="$work/ext4" bs=1 seek="$offset" conv=notrunc status=none
+	run -3 assay containers "$work/ext4"
+	[[ $output == *DIFFERENT* ]]
+	[ -z "$missing" ] || skip "cannot make$missing"
+}
+
 @test "a partition that cannot be looked into is told; a list of measurements does without none" {
 	mkdir -p "$work/f" && cp old.tar "$work/f"
 	fat_disk "$work/disk" "$work/f"
