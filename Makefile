@@ -27,7 +27,7 @@ CC := $(if $(filter fuzz,$(VARIANT)),clang,cc)
 endif
 PKG_CONFIG ?= pkg-config
 
-PKGS := libcrypto jansson yaml-0.1 libarchive libsquashfs1
+PKGS := libcrypto jansson yaml-0.1 libarchive libnbd libsquashfs1
 AGENT_PKGS := libcrypto jansson yaml-0.1 tss2-esys tss2-mu tss2-rc tss2-tctildr
 pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(AGENT_PKGS) 2>/dev/null)
 pkg_libs := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)

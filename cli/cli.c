@@ -35,7 +35,7 @@ static void print_progress(uint64_t done, uint64_t total, void *arg)
 	if (done >= total)
 		fputs("\r\033[K", stderr);
 	else
-		fprintf(stderr, "\rhashing %3u%% of %" PRIu64 " MB", percent, total / 1000000);
+		fprintf(stderr, "\rreading %3u%% of %" PRIu64 " MB", percent, total / 1000000);
 }
 
 bool assay_cli_stderr_is_terminal(void)

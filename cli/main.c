@@ -3,13 +3,14 @@
 
 static const struct assay_verb verbs[] = {
 	/* A verb is a row here, a line in cli.h and a file of its name. */
-	{ "measure", "[--boot PATH] [--bank LIST] [--json] [-o FILE] DISK",
+	{ "measure", "[--boot PATH] [--bank LIST] [--allow-backing] [--json] [-o FILE] DISK",
 	  "Print the facts about an OS disk: partitions, UEFI programs, their digests",
 	  assay_cmd_measure },
-	{ "ls", "[-lR | --mtree | --digest] [--part P] DISK [PATH]",
+	{ "ls", "[-lR | --mtree | --digest] [--part P] [--allow-backing] DISK [PATH]",
 	  "List a directory of a disk's ESP or another partition",
 	  assay_cmd_ls },
-	{ "cat", "[--part P] [-o FILE] DISK PATH", "Print a file of a disk's ESP or another partition",
+	{ "cat", "[--part P] [--allow-backing] [-o FILE] DISK PATH",
+	  "Print a file of a disk's ESP or another partition",
 	  assay_cmd_cat, "assay-ls(1)" },
 	{ "verity", "[--json] (DISK [PART] | --root-hash HEX [OPTION]... DEVICE)",
 	  "Check dm-verity data and its hash tree against the root hash", assay_cmd_verity },

@@ -78,6 +78,18 @@
 /* The whole table is held in memory, twice while the backup is compared. */
 #define ASSAY_GPT_MAX_TABLE (1U << 20)
 
+/* A disk inside a file of another format. Clouds' disks end at 64 TiB, and that is half a day of hashing. */
+#define ASSAY_DISK_MAX_SIZE (64ULL << 40)
+/* What a compressed file unpacks to: its data has to fit into a temporary file, its zeros take nothing but time. */
+#define ASSAY_DISK_MAX_UNPACKED (4ULL << 40)
+/* Files behind one disk: a backing file behind a backing file, ...; extents of a VMDK of 2 GB each. */
+#define ASSAY_DISK_MAX_BACKING 8U
+#define ASSAY_VMDK_MAX_EXTENTS 4096U
+/* VMware's descriptors have some hundred bytes, and 64 KiB of room; qemu reads 20 KiB. */
+#define ASSAY_VMDK_MAX_DESCRIPTOR (1U << 20)
+/* qemu's own ceiling on the first-level table of a qcow2: 32 MiB of entries. */
+#define ASSAY_QCOW2_MAX_L1 (4U << 20)
+
 /* FAT: a directory holds at most 65536 entries of 32 bytes (Microsoft FAT specification, section 6). */
 #define ASSAY_FAT_MAX_DIR_ENTRIES 65536U
 /* 20 long-name entries of 13 UTF-16 units; the format's names have up to 255 of the 260. */

@@ -21,7 +21,7 @@ release=
 # shellcheck source=/dev/null
 [[ ! -r /etc/os-release ]] || release=$(. /etc/os-release && echo "${ID-}-${VERSION_ID-}")
 
-build=(gcc make pkg-config libc6-dev libssl-dev libjansson-dev libyaml-dev libarchive-dev libsquashfs-dev libtss2-dev)
+build=(gcc make pkg-config libc6-dev libssl-dev libjansson-dev libyaml-dev libarchive-dev libnbd-dev libsquashfs-dev libtss2-dev)
 golden=(
 	ca-certificates clang cpio debian-archive-keyring dosfstools fdisk ipxe-qemu lld llvm mmdebstrap
 	mtools openssl ovmf python3 python3-yaml qemu-system-x86 swtpm swtpm-tools systemd-boot-efi tpm2-tools util-linux zstd
@@ -29,7 +29,7 @@ golden=(
 check=(
 	bats binutils busybox-static bzip2 clang clang-format cpio cryptsetup-bin dosfstools e2fsprogs efitools erofs-utils file gdisk
 	git gzip jq kmod libarchive-tools libcmocka-dev libefivar1 libtpms-dev mandoc mtree-netbsd osslsigncode pesign podman python3-jsonschema
-	qemu-utils sbsigntool shellcheck skopeo squashfs-tools squashfs-tools-ng umoci xxd
+	qemu-utils sbsigntool shellcheck skopeo squashfs-tools squashfs-tools-ng strace tar time umoci xxd
 	xz-utils
 )
 bench=(binutils cryptsetup-bin openssl pesign skopeo time)

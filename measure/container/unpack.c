@@ -8,7 +8,7 @@
 
 #include "core/cur.h"
 #include "core/text.h"
-#include "measure/container/archive_lib.h"
+#include "measure/archive_lib.h"
 
 #define BLOCK ((size_t)256 << 10)
 #define ZSTD_MAX_WINDOW (UINT64_C(128) << 20)

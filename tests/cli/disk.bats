@@ -195,22 +195,15 @@ refused() {
 }
 
 @test "images in other formats are named" {
-	need qemu-img gzip xz zstd
+	need qemu-img bzip2 gzip
 	truncate -s 1M raw
-	local format
-	for format in qcow2 vhdx vmdk vdi; do
-		qemu-img convert -O $format raw "disk.$format" >/dev/null
-	done
-	gzip -k raw
-	xz -k raw
-	zstd -q raw
-	refused "this is a qcow2 image, not a raw disk" "$assay" ls disk.qcow2
-	refused "this is a VHDX image, not a raw disk" "$assay" ls disk.vhdx
-	refused "this is a VMDK image, not a raw disk" "$assay" ls disk.vmdk
+	qemu-img convert -O vdi raw disk.vdi
+	qemu-img convert -O qcow2 raw disk.qcow2
+	bzip2 -k raw
 	refused "this is a VDI image, not a raw disk" "$assay" ls disk.vdi
-	refused "this is a gzip-compressed file, not a raw disk" "$assay" ls raw.gz
-	refused "this is an xz-compressed file, not a raw disk" "$assay" ls raw.xz
-	refused "this is a zstd-compressed file, not a raw disk" "$assay" ls raw.zst
+	refused "this is a bzip2-compressed file, not a raw disk" "$assay" ls raw.bz2
+	gzip disk.qcow2
+	refused "this is a qcow2 image, not a raw disk" "$assay" ls disk.qcow2.gz
 }
 
 @test "an MBR disk, and filesystems on the bare disk, are named" {

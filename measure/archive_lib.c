@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "measure/container/archive_lib.h"
+#include "measure/archive_lib.h"
 
 #include "core/dl.h"
 
@@ -17,7 +17,7 @@ static struct assay_dl dl = ASSAY_DL("libarchive.so.13", symbols);
 int assay_archive_lib_get(const struct assay_archive_lib **ret, struct assay_err *err)
 {
 	if (assay_dl_get(&dl, err) < 0)
-		return assay_wrap(err, "packed layers need libarchive");
+		return assay_wrap(err, "unpacking needs libarchive");
 	*ret = &lib;
 	return 0;
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * libarchive, loaded when the first packed layer is met: it brings a dozen libraries of its own,
- * and every other verb would pay for them at each start.
- */
-#ifndef ASSAY_MEASURE_CONTAINER_ARCHIVE_LIB_H
-#define ASSAY_MEASURE_CONTAINER_ARCHIVE_LIB_H
+/* libarchive, loaded when the first packed thing is met (core/dl.h). */
+#ifndef ASSAY_MEASURE_ARCHIVE_LIB_H
+#define ASSAY_MEASURE_ARCHIVE_LIB_H
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -13,8 +10,13 @@
 
 /* The functions that are used: member, and libarchive's symbol with its type. */
 #define ASSAY_ARCHIVE_FUNCTIONS(F)                                                                 \
+	F(entry_filetype, archive_entry_filetype)                                                  \
+	F(entry_pathname, archive_entry_pathname)                                                  \
+	F(entry_size, archive_entry_size)                                                          \
+	F(entry_size_is_set, archive_entry_size_is_set)                                            \
 	F(error_number, archive_errno)                                                             \
 	F(error_string, archive_error_string)                                                      \
+	F(filter_bytes, archive_filter_bytes)                                                      \
 	F(set_error, archive_set_error)                                                            \
 	F(read_append_filter, archive_read_append_filter)                                          \
 	F(read_data_block, archive_read_data_block)                                                \
@@ -24,7 +26,8 @@
 	F(read_open1, archive_read_open1)                                                          \
 	F(read_set_callback_data, archive_read_set_callback_data)                                  \
 	F(read_set_read_callback, archive_read_set_read_callback)                                  \
-	F(read_support_format_raw, archive_read_support_format_raw)
+	F(read_support_format_raw, archive_read_support_format_raw)                                \
+	F(read_support_format_tar, archive_read_support_format_tar)
 
 struct assay_archive_lib {
 #define ASSAY_ARCHIVE_MEMBER_(name, symbol) __typeof__(&(symbol)) name;
