@@ -376,5 +376,6 @@ const struct assay_fs_ops assay_erofs_ops = {
 	.open = erofs_open,
 	.label = erofs_label,
 	.free = erofs_free,
+	.layout = assay_erofs_layout,
 	.nodes = &nodes,
 };

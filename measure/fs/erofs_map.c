@@ -31,17 +31,20 @@ static int map_flat(const struct erofs *fs, const struct assay_erofs_inode *inod
 	return assay_extents_add(ret, tail_off, tail, err);
 }
 
-static int map_chunks(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
-		      struct assay_extents *ret, struct assay_err *err)
+static uint64_t chunk_size(const struct erofs *fs, const struct assay_erofs_inode *inode)
+{
+	return 1ULL << (fs->sb.block_bits + (inode->data & CHUNK_BITS));
+}
+
+int assay_erofs_chunk_table(const struct erofs *fs, const struct assay_erofs_inode *inode,
+			    uint64_t off, uint64_t *ret_off, uint64_t *ret_len,
+			    struct assay_err *err)
 {
 	const uint64_t at = assay_src_origin(fs->src, off);
-	const bool indexes = inode->data & CHUNK_INDEXES;
-	const size_t unit = indexes ? 8 : 4;
-	const uint64_t chunk = 1ULL << (fs->sb.block_bits + (inode->data & CHUNK_BITS));
+	const size_t unit = inode->data & CHUNK_INDEXES ? 8 : 4;
+	const uint64_t chunk = chunk_size(fs, inode);
 	const uint64_t n = inode->size / chunk + (inode->size % chunk != 0);
-	uint64_t table, left = inode->size;
-	ASSAY_AUTO_FREE uint8_t *window = NULL;
-	struct assay_cur c = { 0 };
+	uint64_t table;
 
 	/* Bits above 16 belong to nobody. */
 	if (inode->data & 0xffff & ~(uint32_t)(CHUNK_BITS | CHUNK_INDEXES))
@@ -54,6 +57,24 @@ static int map_chunks(const struct erofs *fs, const struct assay_erofs_inode *in
 	    !assay_range_inside(table, n * unit, assay_src_size(fs->src)))
 		return assay_fail(err, ASSAY_E_CORRUPT, at,
 				  "a table of %" PRIu64 " chunks leaves the filesystem", n);
+	*ret_off = table;
+	*ret_len = n * unit;
+	return 0;
+}
+
+static int map_chunks(const struct erofs *fs, const struct assay_erofs_inode *inode, uint64_t off,
+		      struct assay_extents *ret, struct assay_err *err)
+{
+	const bool indexes = inode->data & CHUNK_INDEXES;
+	const size_t unit = indexes ? 8 : 4;
+	const uint64_t chunk = chunk_size(fs, inode);
+	uint64_t table = 0, n = 0, left = inode->size;
+	ASSAY_AUTO_FREE uint8_t *window = NULL;
+	struct assay_cur c = { 0 };
+
+	if (assay_erofs_chunk_table(fs, inode, off, &table, &n, err) < 0)
+		return -1;
+	n /= unit;
 	window = malloc(WINDOW);
 	if (!window)
 		return assay_fail_mem(err);

@@ -404,5 +404,6 @@ const struct assay_fs_ops assay_ext4_ops = {
 	.open = ext4_open,
 	.label = ext4_label,
 	.free = ext4_free,
+	.layout = assay_ext4_layout,
 	.nodes = &nodes,
 };

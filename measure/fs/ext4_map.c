@@ -21,9 +21,10 @@ struct build {
 	const struct ext4 *fs;
 	const struct ext4_node *node;
 	struct assay_extents *list;
-	uint64_t n_blocks; /* of the file, by its size */
-	uint64_t next;	   /* block of the file that comes next */
-	uint64_t taken;	   /* blocks that it has on the disk */
+	struct assay_extents *lists; /* NULL: nobody wants to know */
+	uint64_t n_blocks;	     /* of the file, by its size */
+	uint64_t next;		     /* block of the file that comes next */
+	uint64_t taken;		     /* blocks that it has on the disk */
 	uint32_t n_entries;
 };
 
@@ -59,6 +60,21 @@ static int add_blocks(struct build *b, uint64_t start, uint64_t len, struct assa
 static int hole_until(struct build *b, uint64_t block, struct assay_err *err)
 {
 	return block > b->next ? add_blocks(b, ASSAY_SRC_HOLE, block - b->next, err) : 0;
+}
+
+/* A block that says where others are. */
+static int read_list(const struct build *b, uint64_t block, uint8_t *p, struct assay_err *err)
+{
+	const uint64_t size = assay_ext4_block_size(b->fs);
+	const uint64_t off = block << b->fs->sb.block_bits;
+
+	if (block <= b->fs->sb.first_block || block >= b->fs->sb.n_blocks)
+		return assay_fail(err, ASSAY_E_CORRUPT, node_at(b),
+				  "its blocks are listed in block %" PRIu64 " of %" PRIu64, block,
+				  b->fs->sb.n_blocks);
+	if (b->lists && assay_extents_add(b->lists, off, size, err) < 0)
+		return -1;
+	return assay_src_read(b->fs->src, off, p, size, err);
 }
 
 /* --- extents ---- */
@@ -113,18 +129,6 @@ static int take_extent(struct build *b, struct assay_cur *c, uint64_t from, uint
 	if (hole_until(b, first, err) < 0)
 		return -1;
 	return add_blocks(b, written ? start : ASSAY_SRC_HOLE, len, err);
-}
-
-static int read_extent_block(const struct build *b, uint64_t block, uint8_t *p,
-			     struct assay_err *err)
-{
-	const uint64_t size = assay_ext4_block_size(b->fs);
-
-	if (block <= b->fs->sb.first_block || block >= b->fs->sb.n_blocks)
-		return assay_fail(err, ASSAY_E_CORRUPT, node_at(b),
-				  "its extents lie in block %" PRIu64 " of %" PRIu64, block,
-				  b->fs->sb.n_blocks);
-	return assay_src_read(b->fs->src, block << b->fs->sb.block_bits, p, size, err);
 }
 
 static int check_extent_block(const struct build *b, const uint8_t *p,
@@ -185,7 +189,7 @@ static int walk_extents(struct build *b, struct assay_cur c, const struct extent
 		p = p ? p : malloc(size);
 		if (!p)
 			return assay_fail_mem(err);
-		if (read_extent_block(b, block, p, err) < 0)
+		if (read_list(b, block, p, err) < 0)
 			return -1;
 		const uint64_t block_at =
 			assay_src_origin(b->fs->src, block << b->fs->sb.block_bits);
@@ -236,15 +240,10 @@ static int walk_list(struct build *b, uint32_t block, unsigned level, struct ass
 		return add_blocks(b, ASSAY_SRC_HOLE, covers < left ? covers : left, err);
 	if (level == 0)
 		return add_blocks(b, block, 1, err);
-	if (block <= b->fs->sb.first_block || block >= b->fs->sb.n_blocks)
-		return assay_fail(err, ASSAY_E_CORRUPT, node_at(b),
-				  "its blocks are listed in block %" PRIu32 " of %" PRIu64, block,
-				  b->fs->sb.n_blocks);
 	p = malloc(assay_ext4_block_size(b->fs));
 	if (!p)
 		return assay_fail_mem(err);
-	if (assay_src_read(b->fs->src, (uint64_t)block << b->fs->sb.block_bits, p,
-			   assay_ext4_block_size(b->fs), err) < 0)
+	if (read_list(b, block, p, err) < 0)
 		return -1;
 	struct assay_cur c = assay_cur_make(p, assay_ext4_block_size(b->fs), 0);
 	for (uint64_t i = 0; i < 1ULL << bits && b->next < b->n_blocks; i++)
@@ -297,11 +296,12 @@ static int map_inline(struct build *b, struct assay_err *err)
 	return assay_extents_add(b->list, ASSAY_SRC_HOLE, hole, err);
 }
 
-int assay_ext4_map(const struct ext4 *fs, const struct ext4_node *node, struct assay_extents *ret,
-		   struct assay_err *err)
+int assay_ext4_map_with_lists(const struct ext4 *fs, const struct ext4_node *node,
+			      struct assay_extents *ret, struct assay_extents *lists,
+			      struct assay_err *err)
 {
 	const uint64_t size = node->i.size;
-	struct build b = { .fs = fs, .node = node, .list = ret };
+	struct build b = { .fs = fs, .node = node, .list = ret, .lists = lists };
 
 	b.n_blocks = (size >> fs->sb.block_bits) + (size % assay_ext4_block_size(fs) != 0);
 	if (node->i.flags & EXT4_FL_INLINE_DATA)
@@ -315,6 +315,12 @@ int assay_ext4_map(const struct ext4 *fs, const struct ext4_node *node, struct a
 	if (map_extents(&b, err) < 0)
 		return -1;
 	return hole_until(&b, b.n_blocks, err);
+}
+
+int assay_ext4_map(const struct ext4 *fs, const struct ext4_node *node, struct assay_extents *ret,
+		   struct assay_err *err)
+{
+	return assay_ext4_map_with_lists(fs, node, ret, NULL, err);
 }
 
 int assay_ext4_data(const struct ext4 *fs, const struct ext4_node *node, struct assay_src **ret,

@@ -69,10 +69,29 @@ static inline bool assay_ext4_has_csums(const struct ext4 *fs)
 	return fs->sb.ro_compat & EXT4_RO_METADATA_CSUM;
 }
 
+/* --- ext4_group.c --- */
+
+/* Blocks. */
+struct ext4_group {
+	uint64_t block_bitmap, inode_bitmap;
+	uint64_t inodes; /* the first; all of them lie inside the filesystem */
+	uint16_t flags;
+};
+int assay_ext4_group(const struct ext4 *fs, uint32_t group, struct ext4_group *ret,
+		     struct assay_err *err) ASSAY_MUST;
+bool assay_ext4_has_super(const struct assay_ext4_super *sb, uint32_t group);
+/* The block that holds the descriptors of `group`. */
+uint64_t assay_ext4_desc_block(const struct ext4 *fs, uint32_t group);
+
 /* --- ext4_inode.c --- */
+
+/* Of one that a name leads to. */
 
 int assay_ext4_node(const struct ext4 *fs, uint64_t number, struct ext4_node *ret,
 		    struct assay_err *err) ASSAY_MUST;
+/* Reserved ones too: 1 to n_inodes. */
+int assay_ext4_any_node(const struct ext4 *fs, uint32_t number, struct ext4_node *ret,
+			struct assay_err *err) ASSAY_MUST;
 /* Data inside the inode: the bytes that follow those in `block`, as a place in the filesystem. */
 int assay_ext4_inline_rest(const struct ext4 *fs, const struct ext4_node *node, uint64_t *ret_off,
 			   uint64_t *ret_len, struct assay_err *err) ASSAY_MUST;
@@ -82,6 +101,10 @@ int assay_ext4_inline_rest(const struct ext4 *fs, const struct ext4_node *node, 
 /* Where the bytes of a file, directory or link lie, holes included; they make up its size. */
 int assay_ext4_map(const struct ext4 *fs, const struct ext4_node *node, struct assay_extents *ret,
 		   struct assay_err *err) ASSAY_MUST;
+/* The same; and to `lists` the blocks that say so. */
+int assay_ext4_map_with_lists(const struct ext4 *fs, const struct ext4_node *node,
+			      struct assay_extents *ret, struct assay_extents *lists,
+			      struct assay_err *err) ASSAY_MUST;
 /* The same as a source. */
 int assay_ext4_data(const struct ext4 *fs, const struct ext4_node *node, struct assay_src **ret,
 		    struct assay_err *err) ASSAY_MUST;
@@ -92,5 +115,9 @@ int assay_ext4_list(void *fs, uint64_t number, struct assay_dir *ret,
 		    struct assay_err *err) ASSAY_MUST;
 int assay_ext4_lookup(void *fs, uint64_t dir, const char *name, uint64_t *ret,
 		      struct assay_err *err) ASSAY_MUST;
+
+/* --- ext4_layout.c --- */
+
+int assay_ext4_layout(void *fs, struct assay_fs_layout *to, struct assay_err *err) ASSAY_MUST;
 
 #endif

@@ -550,9 +550,9 @@ static void test_bad_extents(void **state)
 
 	/* Its blocks: place, header, depth, none, one that is its own child, ranges. */
 	index_entry(make_extents(1, 1, 1024), 0, 256);
-	file_fails(ASSAY_E_CORRUPT, "its extents lie in block 256 of 256");
+	file_fails(ASSAY_E_CORRUPT, "its blocks are listed in block 256 of 256");
 	index_entry(make_extents(1, 1, 1024), 0, 1);
-	file_fails(ASSAY_E_CORRUPT, "its extents lie in block 1 of 256");
+	file_fails(ASSAY_E_CORRUPT, "its blocks are listed in block 1 of 256");
 	index_entry(make_extents(1, 1, 1024), 0, 70);
 	file_fails(ASSAY_E_CORRUPT, "extent header 0x0000");
 	index_entry(make_extents(1, 1, 1024), 0, 70);
