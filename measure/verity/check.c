@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "core/log.h"
 #include "core/num.h"
 #include "core/sha256x2.h"
 #include "measure/verity/verity_priv.h"
@@ -294,9 +295,10 @@ static int hash_batch(struct run *run, uint64_t nr, uint8_t *buf, uint8_t *diges
 	return hash_blocks(run, buf, n, digests, err);
 }
 
-static void *work(void *arg)
+/* Only the caller's own thread tells of progress. */
+static void work(struct run *run, bool tell)
 {
-	struct run *run = arg;
+	const uint64_t bytes = run->batch * run->p->data_block_size;
 	struct assay_err err = { 0 };
 	uint8_t *buf = malloc(run->batch * run->p->data_block_size);
 	int rc = buf ? 0 : assay_fail_mem(&err);
@@ -319,6 +321,8 @@ static void *work(void *arg)
 			const size_t slot = (size_t)(nr % run->n_slots);
 
 			pthread_mutex_unlock(&run->lock);
+			if (tell)
+				assay_progress(nr * bytes, run->p->data_blocks * run->p->data_block_size);
 			rc = hash_batch(run, nr, buf, run->slots[slot], &err);
 			pthread_mutex_lock(&run->lock);
 			run->ready[slot] = true;
@@ -334,6 +338,11 @@ static void *work(void *arg)
 	pthread_cond_broadcast(&run->changed);
 	pthread_mutex_unlock(&run->lock);
 	free(buf);
+}
+
+static void *worker(void *arg)
+{
+	work(arg, false);
 	return NULL;
 }
 
@@ -427,9 +436,9 @@ int assay_verity_check(struct assay_src *data, struct assay_src *hash,
 	if (rc == 0) {
 		/* One that cannot be started is done without. */
 		while (started + 1 < n_threads &&
-		       pthread_create(&threads[started], NULL, work, &run) == 0)
+		       pthread_create(&threads[started], NULL, worker, &run) == 0)
 			started++;
-		work(&run);
+		work(&run, true);
 		for (unsigned i = 0; i < started; i++)
 			pthread_join(threads[i], NULL);
 		if (run.failed) {
@@ -438,6 +447,7 @@ int assay_verity_check(struct assay_src *data, struct assay_src *hash,
 			rc = -1;
 		}
 	}
+	assay_progress(size, size);
 	if (rc == 0) {
 		judge_roots(&run);
 		*ret = report;

@@ -4,6 +4,7 @@
 #include "tests/unit/alloc.h"
 
 #include "core/hash.h"
+#include "core/log.h"
 
 /* --- trees --------------------------------------------------------------------------------------
  */
@@ -340,6 +341,43 @@ static void without_superblock(void **state)
 	verity_drop(t);
 }
 
+static struct {
+	uint64_t done, total;
+	unsigned calls;
+	bool back;
+} seen;
+
+static void on_progress(uint64_t done, uint64_t total, void *arg)
+{
+	(void)arg;
+	seen.back |= done < seen.done || done > total;
+	seen.done = done;
+	seen.total = total;
+	seen.calls++;
+}
+
+static void progress(void **state)
+{
+	struct verity_tree *t = verity_make(ASSAY_SHA256, 1, 4096, 4096, 512, 0, 0);
+	struct assay_verity_report r;
+	struct assay_err err;
+
+	(void)state;
+	for (unsigned threads = 1; threads <= 3; threads++) {
+		memset(&seen, 0, sizeof(seen));
+		assay_hash_set_threads(threads);
+		assay_log_set(NULL, on_progress, NULL);
+		assert_int_equal(verity_check(t, &r, &err), 0);
+		assay_log_set(NULL, NULL, NULL);
+		assert_false(seen.back);
+		assert_true(seen.done == t->data_size && seen.total == t->data_size);
+		/* Of one thread each batch is told; of several it is chance whose it is. */
+		assert_true(seen.calls > (threads == 1 ? 2 : 0));
+	}
+	assay_hash_set_threads(0);
+	verity_drop(t);
+}
+
 /* --- memory -------------------------------------------------------------------------------------
  */
 
@@ -376,6 +414,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(spare_area),
 	cmocka_unit_test(short_devices),
 	cmocka_unit_test(without_superblock),
+	cmocka_unit_test(progress),
 	cmocka_unit_test(out_of_memory),
 };
 
