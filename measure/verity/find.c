@@ -96,8 +96,7 @@ static bool same(const struct assay_verity_pair *a, const struct assay_verity_pa
 {
 	return a->usr == b->usr && a->root_hash_size == b->root_hash_size &&
 	       memcmp(a->root_hash, b->root_hash, a->root_hash_size) == 0 && a->data == b->data &&
-	       a->hash == b->hash && a->fec == b->fec && a->err.code == b->err.code &&
-	       strcmp(a->err.msg, b->err.msg) == 0;
+	       a->hash == b->hash && a->fec == b->fec && strcmp(a->err.msg, b->err.msg) == 0;
 }
 
 static int add_named(struct verity_search *s, const char *path, const char *cmdline, bool usr,

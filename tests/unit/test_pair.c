@@ -235,6 +235,29 @@ static void ukis_entries_addons(void **state)
 	verity_drop(tree);
 }
 
+/* Refused for the same reason is one pair, for another one is two. */
+static void refused_twice(void **state)
+{
+	char a[300], b[300];
+
+	(void)state;
+	start(ASSAY_SHA256);
+	snprintf(a, sizeof(a), "efi /l\noptions roothash=%s root=/dev/sda1\n", hex);
+	snprintf(b, sizeof(b), "efi /l\noptions roothash=%s root=/dev/sdb1\n", hex);
+	const struct disk_file files[] = { { "/loader/entries/a.conf", a, strlen(a) },
+					   { "/loader/entries/b.conf", b, strlen(b) },
+					   { "/loader/entries/c.conf", a, strlen(a) } };
+	struct disk d = disk_of(files, 3, GENERIC, ROOT_TREE, NULL, 0);
+	ASSAY_AUTO(assay_verity_pairs) *pairs = pairs_of(&d);
+
+	assert_int_equal(pairs->n, 3);
+	refused(&pairs->p[0], ASSAY_E_UNSUPPORTED, "root=/dev/sda1 is mounted");
+	refused(&pairs->p[1], ASSAY_E_UNSUPPORTED, "root=/dev/sdb1 is mounted");
+	refused(&pairs->p[2], ASSAY_E_NOTFOUND, "none of 0 partitions");
+	done(&d);
+	verity_drop(tree);
+}
+
 /* An addon that only moves what a UKI names. */
 static void addon_moves(void **state)
 {
@@ -570,7 +593,7 @@ static int alloc_data_case(struct assay_err *err)
 
 static void out_of_memory(void **state)
 {
-	struct peb uki, addon;
+	static struct peb uki, addon; /* what skips frees nothing */
 	char cmdline[300];
 
 	(void)state;
@@ -599,6 +622,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(two_of_a_type),
 	cmocka_unit_test(twins),
 	cmocka_unit_test(ukis_entries_addons),
+	cmocka_unit_test(refused_twice),
 	cmocka_unit_test(addon_moves),
 	cmocka_unit_test(profiles),
 	cmocka_unit_test(xbootldr),
