@@ -133,12 +133,15 @@ static int find(struct walk *w, struct assay_err *err)
 		struct assay_found_archive *a = &w->found.a[i];
 		struct assay_reading *r = &w->readings[i];
 
+		if (r->failed && r->err.code == ASSAY_E_NOMEM)
+			return assay_fail_mem(err);
 		if (r->failed)
 			a->err = r->err;
 		else
 			a->containers = assay_steal(&r->c);
 	}
-	qsort(w->found.a, w->found.n, sizeof(*w->found.a), compare_paths);
+	if (w->found.n > 0)
+		qsort(w->found.a, w->found.n, sizeof(*w->found.a), compare_paths);
 	return 0;
 }
 

@@ -279,7 +279,8 @@ static int fail_name(struct assay_err *err, enum assay_code code, const struct a
 /* One name, one file: for each reader the same. */
 static int check_names(struct assay_tar *tar, struct assay_err *err)
 {
-	qsort(tar->entries, tar->n, sizeof(*tar->entries), compare_entries);
+	if (tar->n > 0)
+		qsort(tar->entries, tar->n, sizeof(*tar->entries), compare_entries);
 	for (size_t i = 0; i < tar->n; i++) {
 		const struct assay_tar_entry *e = &tar->entries[i];
 

@@ -124,10 +124,11 @@ static int table_readlink(void *fs, uint64_t node, char **ret, struct assay_err 
 static int table_open(void *fs, uint64_t node, struct assay_src **ret, struct assay_err *err)
 {
 	const struct table *t = fs;
-	const struct node *n = &t->n[node - 1];
 
 	if (node == MADE)
 		return assay_src_from_mem(t->tar->p, t->tar->n, ret, err);
+	const struct node *n = &t->n[node - 1];
+
 	if (n->bad)
 		return assay_fail(err, ASSAY_E_IO, 77, "cannot be read");
 	return assay_src_from_mem(n->data, n->len, ret, err);
@@ -528,6 +529,18 @@ static void lists_compared(void **state)
 
 static struct table oom_table;
 
+/* That memory ran out must not pass for damage. */
+static void all_are_right(const struct assay_found *found)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		const struct assay_containers *c = found->a[i].containers;
+
+		if (!c || !assay_container_verified(c, &c->images[0]))
+			fail_msg("%s: %s", found->a[i].path,
+				 c ? "a layer is not right" : found->a[i].err.msg);
+	}
+}
+
 static int find_all(struct assay_err *err)
 {
 	struct assay_measurements m = { 0 }, none = { 0 };
@@ -536,8 +549,10 @@ static int find_all(struct assay_err *err)
 	size_t n;
 	int rc = find(&oom_table, &found, err);
 
-	if (rc == 0)
+	if (rc == 0) {
+		all_are_right(&found);
 		rc = assay_found_measurements(&found, &m, err);
+	}
 	if (rc == 0)
 		rc = assay_measurements_compare(&none, &m, &l, &n, err);
 	free(l);
@@ -546,6 +561,7 @@ static int find_all(struct assay_err *err)
 	return rc;
 }
 
+/* Nothing packed: libarchive ends the whole program when it has no memory for a string. */
 static void out_of_memory(void **state)
 {
 	struct tar tar = tar_docker(2, "c", NULL);
