@@ -12,7 +12,7 @@ runs=${RUNS:-7}
 work=build/bench
 out=build/bench.md
 
-for tool in openssl objcopy pesign python3 mkfs.vfat mcopy sfdisk mke2fs debugfs skopeo veritysetup; do
+for tool in openssl objcopy pesign python3 mkfs.vfat mcopy mksquashfs sfdisk mke2fs debugfs skopeo unsquashfs veritysetup; do
 	command -v "$tool" >/dev/null || { echo "run.sh: $tool is missing" >&2; exit 1; }
 done
 mkdir -p "$work"
@@ -180,6 +180,32 @@ debugfs -R 'cat /big' "$ext4" 2>/dev/null | cmp - <("$assay" cat --part 0 "$ext4
 ext4cat=$(best "$assay" cat --part 0 "$ext4" /big)
 debugfscat=$(best debugfs -R 'cat /big' "$ext4" 2>/dev/null)
 
+say "squashfs"
+# What a system is made of, for want of one that is the same everywhere.
+if [ ! -r "$work/root.sqfs" ]; then
+	mkdir -p "$work/root"
+	{ tar -C / --exclude='./usr/share/doc' -cf - ./usr 2>/dev/null || true; } | head -c 1G >"$work/root/file" || true
+	mksquashfs "$work/root" "$work/root.sqfs.new" -noappend -comp zstd -Xcompression-level 3 -quiet -no-progress >/dev/null
+	mv "$work/root.sqfs.new" "$work/root.sqfs"
+fi
+sqfssize=$(stat -c %s "$work/root/file")
+cat "$work/root.sqfs" >/dev/null
+"$assay" cat "$work/root.sqfs" /file | cmp - "$work/root/file"
+sqfs=$(best "$assay" cat "$work/root.sqfs" /file)
+unsquashfs=$(best unsquashfs -cat "$work/root.sqfs" file)
+cat >"$work/untree.sh" <<'UNTREE'
+#!/bin/bash
+set -e
+rm -rf "$1/unsquashed"
+unsquashfs -quiet -no-progress -d "$1/unsquashed" "$1/root.sqfs" >/dev/null
+cd "$1/unsquashed" && find . -type f -exec sha256sum {} +
+UNTREE
+chmod +x "$work/untree.sh"
+sqfstree=$(best "$assay" ls --digest "$work/root.sqfs")
+untree=$(best "$work/untree.sh" "$work")
+rm -rf "$work/unsquashed"
+memsqfs=$(peak "$assay" ls --digest "$work/root.sqfs")
+
 say "memory"
 mem=$(peak "$assay" precompute "$work/disk.raw" --platform "$platform" --json)
 mem10=$(peak "$assay" precompute "$work/large.raw" --platform "$platform" --no-image-digest --json)
@@ -189,7 +215,8 @@ awk -v size="$size" -v rate="$rate" -v rate2="$rate2" -v pe="$pe" -v pesign="$pe
 	-v peers="$peers" -v bare="$bare" -v whole="$whole" -v banks="$banks" -v mem="$mem" -v mem10="$mem10" \
 	-v memfacts="$memfacts" -v verity="$verity" -v veritysetup="$veritysetup" -v rate3="$rate3" -v rate4="$rate4" \
 	-v memverity="$memverity" -v sizei="$sizei" -v rate5="$rate5" -v rate6="$rate6" -v images="$images_s" \
-	-v ids="$ids_s" -v skopeo="$skopeo_s" -v memimages="$memimages" -v cores="$(nproc)" \
+	-v ids="$ids_s" -v skopeo="$skopeo_s" -v memimages="$memimages" -v sqfs="$sqfs" -v unsquashfs="$unsquashfs" -v sqfssize="$sqfssize" -v sqfstree="$sqfstree" \
+	-v untree="$untree" -v memsqfs="$memsqfs" -v cores="$(nproc)" \
 	-v ext4cat="$ext4cat" -v debugfscat="$debugfscat" '
 function row(what, ours, other, ratio, want) {
 	printf "| %s | %s | %s | %s | %s |\n", what, ours, other, ratio, want
@@ -228,6 +255,11 @@ BEGIN {
 	row("peak memory, the same archive", sprintf("%.1f MiB", memimages / 1024), "", "", ceiling(memimages))
 	r = debugfscat / ext4cat
 	row("1 GiB out of a file in ext4, against `debugfs cat`", sprintf("%.3f s", ext4cat), sprintf("%.3f s", debugfscat), sprintf("%.2f", r), target(r, 3))
+	r = unsquashfs / sqfs
+	row(sprintf("`cat` of %.0f MB out of squashfs with zstd, against unsquashfs -cat", sqfssize / 1e6), sprintf("%.3f s", sqfs), sprintf("%.3f s", unsquashfs), sprintf("%.2f", r), target(r, 0.83))
+	r = untree / sqfstree
+	row("`ls --digest` of it, against unsquashfs and sha256sum", sprintf("%.3f s", sqfstree), sprintf("%.3f s", untree), sprintf("%.2f", r), "-")
+	row("its peak memory", sprintf("%.1f MiB", memsqfs / 1024), "", "", ceiling(memsqfs))
 	row("peak memory, disk of 100 MB", sprintf("%.1f MiB", mem / 1024), "", "", ceiling(mem))
 	row("peak memory, disk of 10 GB", sprintf("%.1f MiB", mem10 / 1024), "", "", ceiling(mem10))
 	row("peak memory, `measure` in four banks", sprintf("%.1f MiB", memfacts / 1024), "", "", ceiling(memfacts))

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Target functions: assay_fs_open, assay_fs_list, assay_fs_lstat, assay_fs_readlink, assay_fs_file on
- * squashfs, and assay_fs_map_new: measure/fs/squashfs*.c, blocks.c, path.c, walk.c, map.c, and libsquashfs's
- * decompressors behind them.
+ * Target functions: assay_fs_open, assay_fs_list, assay_fs_lstat, assay_fs_readlink, assay_fs_file
+ * on squashfs, assay_fs_map_new, assay_fs_tree_digest: measure/fs/squashfs*.c, blocks.c, path.c,
+ * walk.c, map.c, tree.c, and libsquashfs's decompressors behind them.
  *
  * The input is an image. The tree is gone through within bounds, and every file read; what can be
- * read is read twice, in pieces of other lengths, and is the same. A map has no gaps.
+ * read is read twice, in pieces of other lengths, and is the same. A map has no gaps. A tree's
+ * digest, or why there is none, is the same with and without threads.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hash.h"
 #include "core/text.h"
 #include "measure/fs/map.h"
+#include "measure/fs/tree.h"
+#include "measure/fs/walk.h"
 
 #define CALLS 300
 #define READ_MAX (2U << 20)
@@ -100,6 +104,34 @@ static void map(struct assay_fs *fs, size_t size)
 		abort();
 }
 
+static int add_size(const struct assay_fs_entry *e, void *arg, struct assay_err *err)
+{
+	uint64_t *sum = arg;
+
+	(void)err;
+	*sum = *sum > READ_MAX || e->st.size > READ_MAX ? READ_MAX + 1 : *sum + e->st.size;
+	return 0;
+}
+
+static void digest(struct assay_fs *fs)
+{
+	struct assay_fs_tree one, two;
+	struct assay_err err, err2;
+	uint64_t sum = 0;
+
+	/* Terabytes of holes fit into an input. */
+	if (assay_fs_walk(fs, "/", add_size, &sum, &err) < 0 || sum > READ_MAX)
+		return;
+	assay_hash_set_threads(1);
+	const int rc = assay_fs_tree_digest(fs, "/", NULL, NULL, &one, &err);
+
+	assay_hash_set_threads(2);
+	if (assay_fs_tree_digest(fs, "/", NULL, NULL, &two, &err2) != rc ||
+	    (rc == 0 && memcmp(&one, &two, sizeof(one)) != 0) ||
+	    (rc < 0 && strcmp(err.msg, err2.msg) != 0))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ASSAY_AUTO(assay_src) *src = NULL;
@@ -111,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		look(&w, "/", 0);
 		map(fs, size);
+		digest(fs);
 	}
 	return 0;
 }

@@ -258,25 +258,23 @@ static int digest_once(struct assay_err *err)
 
 static void test_memory(void **state)
 {
-	struct sqfs_listing *l = calloc(1, sizeof(*l));
+	static struct sqfs_listing l; /* still there after a skip */
 
 	(void)state;
-	assert_non_null(l);
 	memory_image = sqfs_begin();
 	const uint64_t hard = sqfs_inode(memory_image, 9, 0644);
 
 	memory_image->n_inodes += sqfs_put(memory_image->inodes + memory_image->n_inodes, "8884444",
 					   SQFS_U(96), SQFS_U(0), SQFS_U(0), SQFS_U(2),
 					   SQFS_U(SQFS_NO_FRAG), SQFS_U(0), SQFS_U(SQFS_NO_FRAG));
-	sqfs_entry(l, "a", hard, 2);
-	sqfs_entry(l, "b", hard, 2);
-	sqfs_entry(l, "c", sqfs_link(memory_image, "a", 1), 3);
-	sqfs_finish(memory_image, sqfs_dir(memory_image, l, 0));
+	sqfs_entry(&l, "a", hard, 2);
+	sqfs_entry(&l, "b", hard, 2);
+	sqfs_entry(&l, "c", sqfs_link(memory_image, "a", 1), 3);
+	sqfs_finish(memory_image, sqfs_dir(memory_image, &l, 0));
 	assay_hash_set_threads(1);
 	unit_alloc_each(digest_once, true);
 	assay_hash_set_threads(0);
 	sqfs_end(memory_image);
-	free(l);
 }
 
 static const struct CMUnitTest tests[] = {
