@@ -20,9 +20,14 @@ make_tree() {
 	(cd "$1/many" && printf 'name-%s\n' {1..3000} | xargs touch)
 }
 
+names_in() {
+	find "$1" -mindepth 1 -printf '%f\n' | sort
+}
+
 # same_tree IMAGE TREE: all names, a good part of the contents, through links too.
 same_tree() {
 	local image=$1 from=$2 f
+	: "${assay:?the program}"
 	"$assay" ls -R --part 0 "$image" | sort >ours
 	(cd "$from" && find . -mindepth 1 \( -type d -printf '%P/\n' \) -o -printf '%P\n') |
 		grep -v '^lost+found/$' | sort >theirs
@@ -34,11 +39,11 @@ same_tree() {
 		"$assay" cat --part 0 "$image" "/$f" | cmp - "$from/$f" || return 1
 	done < <(cd "$from" && find . -maxdepth 1 -type f -printf '%P\n' &&
 		find . -mindepth 2 -path ./many -prune -o -type f -size +0 -printf '%P\n' | sort | awk 'NR % 16 == 0')
-	f=$(ls "$from/EFI/BOOT" | head -n 1)
+	f=$(names_in "$from/EFI/BOOT" | head -n 1)
 	"$assay" cat --part 0 "$image" "/to-dir/$f" | cmp - "$from/EFI/BOOT/$f"
-	f=$(ls "$from/loader/entries" | head -n 1)
+	f=$(names_in "$from/loader/entries" | head -n 1)
 	"$assay" cat --part 0 "$image" "/to-abs/$f" | cmp - "$from/loader/entries/$f"
-	f=$(ls "$from/EFI/BOOT" | tail -n 1)
+	f=$(names_in "$from/EFI/BOOT" | tail -n 1)
 	"$assay" cat --part 0 "$image" "/long-link/BOOT/$f" | cmp - "$from/EFI/BOOT/$f"
 	run -1 "$assay" cat --part 0 "$image" /dangling
 	run -1 "$assay" cat --part 0 "$image" /pipe
