@@ -224,7 +224,7 @@ assay-containers: all as listed" ]
 	for fault in '2s/$/,\n  "@local\/a:1": "sha256:aa"/' '1s/^/ /' '$d' '$a}' 's/"sha256:/"sha512:/' 's/@local/@other/' \
 		'2s/"$/0"/' '2s/^  /  "x": 1, /' '2s/box/..\/box/' '2d'; do
 		guest 1 "sed -i '$fault' container_measurements.json"
-		[[ $output == *"WRONG: g/"* ]]
+		[[ $output == *"WRONG: g/container_measurements.json: not a list of names and IDs"* ]]
 	done
 	guest 1 ': >container_measurements.json'
 	[[ $output == *"not a list of names and IDs"* ]]
@@ -239,6 +239,10 @@ assay-containers: all as listed" ]
 		'.[0].Config = .[0].Layers[0]' '.[0].config = "x" | .[0].x = {Config: "y"}'; do
 		guest 1 "pack '$filter'"
 		[[ $output == *"WRONG: g/containers/box.tar: "*"expected @local/box:3 $(<box.id)"* ]]
+	done
+	for filter in '.[0].RepoTags = ["box:3*"]' '.[0].Config = "a\\b"'; do
+		guest 1 "pack '$filter'"
+		[[ $output == *"no manifest.json of one image with one name"* ]]
 	done
 	guest 0 "pack '.[0].more = 1'"
 	# A second configuration of the same name
