@@ -3,8 +3,8 @@
 
 static const struct assay_verb verbs[] = {
 	/* A verb is a row here, a line in cli.h and a file of its name. */
-	{ "measure", "[--boot PATH] [--bank LIST] [--allow-backing] [--json] [-o FILE] DISK",
-	  "Print the facts about an OS disk: partitions, UEFI programs, their digests",
+	{ "measure", "[--boot PATH] [--bank LIST] [--allow-backing] [--json] [-o FILE] (DISK | --data DISK...)",
+	  "Print the facts about a disk: partitions, UEFI programs, and the chain below a command line",
 	  assay_cmd_measure },
 	{ "ls", "[-lR | --mtree | --digest] [--part P] [--allow-backing] DISK [PATH]",
 	  "List a directory of a disk's ESP or another partition",

@@ -108,19 +108,36 @@ static void print_regions(const struct assay_json *regions)
 	       (long long)bytes[1], (long long)bytes[2]);
 }
 
-static void print_facts(const struct assay_json *facts, const struct assay_links *links)
+static void print_image(const struct assay_json *image)
 {
-	const struct assay_json *image = assay_json_get(facts, "image");
-	const struct assay_json *esp = assay_json_get(facts, "esp");
-	const struct assay_json *programs = assay_json_get(esp, "programs");
-	const struct assay_json *files = assay_json_get(esp, "files");
-
 	printf("disk    %s, %lld bytes", text_of(image, "name"), (long long)number_of(image, "size"));
 	if (strcmp(text_of(image, "format"), "raw") != 0)
 		printf(", %s in %lld bytes", text_of(image, "format"),
 		       (long long)number_of(image, "file_size"));
 	putchar('\n');
 	print_digests(assay_json_get(image, "digest"), "        ");
+}
+
+/* A disk that nothing boots from. */
+static void print_data(const struct assay_json *facts, const struct assay_links *links)
+{
+	const struct assay_json *gpt = assay_json_get(facts, "gpt");
+
+	print_image(assay_json_get(facts, "image"));
+	if (gpt)
+		print_partitions(gpt);
+	putchar('\n');
+	assay_cli_links_print(links);
+	print_regions(assay_json_get(facts, "regions"));
+}
+
+static void print_facts(const struct assay_json *facts, const struct assay_links *links)
+{
+	const struct assay_json *esp = assay_json_get(facts, "esp");
+	const struct assay_json *programs = assay_json_get(esp, "programs");
+	const struct assay_json *files = assay_json_get(esp, "files");
+
+	print_image(assay_json_get(facts, "image"));
 	print_partitions(assay_json_get(facts, "gpt"));
 	printf("ESP     partition %lld, %s\n\n", (long long)number_of(esp, "partition"),
 	       text_of(esp, "filesystem"));
@@ -141,67 +158,123 @@ static void print_facts(const struct assay_json *facts, const struct assay_links
 	print_regions(assay_json_get(facts, "regions"));
 }
 
+struct options {
+	struct assay_facts_options facts;
+	struct assay_disk_opts disk;
+	const char *out;
+	bool json;
+};
+
+static int measure_os(const struct options *o, const char *path)
+{
+	ASSAY_AUTO(assay_image) *image = NULL;
+	ASSAY_AUTO(assay_json) *facts = NULL;
+	ASSAY_AUTO(assay_links) *links = NULL;
+	struct assay_err err;
+
+	if (assay_cli_image_open(path, &o->disk, &image, &err) < 0 ||
+	    assay_image_facts(image, &o->facts, &facts, &links, &err) < 0)
+		return assay_cli_fail(path, &err);
+	if (o->json || o->out) {
+		int rc = assay_cli_write_json(facts, o->out ? o->out : "-");
+
+		if (rc != ASSAY_EXIT_OK)
+			return rc;
+	}
+	if (!o->json)
+		print_facts(facts, links);
+	return assay_cli_links_judge(path, links);
+}
+
+/* One of several: its facts go to the list, or to stdout in words. */
+static int measure_data(const struct options *o, const char *path, struct assay_json *list)
+{
+	ASSAY_AUTO(assay_src) *disk = NULL;
+	ASSAY_AUTO(assay_json) *facts = NULL;
+	ASSAY_AUTO(assay_links) *links = NULL;
+	const char *slash = strrchr(path, '/');
+	struct assay_disk_info info;
+	struct assay_err err;
+
+	if (assay_disk_open(path, &o->disk, &disk, &info, &err) < 0 ||
+	    assay_data_facts(disk, slash ? slash + 1 : path, &info, &o->facts, &facts, &links, &err) < 0)
+		return assay_cli_fail(path, &err);
+	const int rc = assay_cli_links_judge(path, links);
+	if (!o->json)
+		print_data(facts, links);
+	assay_json_append(list, assay_steal(&facts));
+	return rc;
+}
+
+static int measure_all_data(const struct options *o, char **paths, int n)
+{
+	ASSAY_AUTO(assay_json) *list = assay_json_array();
+	int rc = ASSAY_EXIT_OK;
+
+	for (int i = 0; i < n; i++) {
+		const int one = measure_data(o, paths[i], list);
+
+		/* No list of some of them. */
+		if (one == ASSAY_EXIT_FAIL)
+			return one;
+		rc = one > rc ? one : rc;
+	}
+	if (o->json || o->out) {
+		const int written = assay_cli_write_json(list, o->out ? o->out : "-");
+
+		if (written != ASSAY_EXIT_OK)
+			return written;
+	}
+	return rc;
+}
+
 int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 {
 	static const struct option opts[] = {
 		ASSAY_CLI_DISK_OPTION,
 		{ "bank", required_argument, NULL, 'b' },
 		{ "boot", required_argument, NULL, 'B' },
+		{ "data", no_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "output", required_argument, NULL, 'o' },
 		{ 0 },
 	};
-	struct assay_disk_opts disk = { 0 };
-	ASSAY_AUTO(assay_image) *image = NULL;
-	ASSAY_AUTO(assay_json) *facts = NULL;
-	ASSAY_AUTO(assay_links) *links = NULL;
-	struct assay_facts_options options = { .banks = ASSAY_BANK_BIT(ASSAY_SHA256) };
-	const char *out = NULL;
-	char *boot = NULL;
-	bool json = false;
+	struct options o = { .facts = { .banks = ASSAY_BANK_BIT(ASSAY_SHA256) } };
+	bool data = false;
 	struct assay_err err;
 	int ch;
 
 	while ((ch = assay_cli_getopt(verb, argc, argv, "o:", opts)) != -1) {
 		switch (ch) {
 		case 'b':
-			if (assay_bank_list(optarg, &options.banks, &err) < 0)
+			if (assay_bank_list(optarg, &o.facts.banks, &err) < 0)
 				return assay_cli_usage_msg(verb, "%s", err.msg);
 			break;
 		case ASSAY_CLI_ALLOW_BACKING:
-			disk.allow_backing = true;
+			o.disk.allow_backing = true;
 			break;
 		case 'B':
-			boot = optarg;
+			for (char *p = optarg; *p; p++)
+				if (*p == '\\')
+					*p = '/';
+			o.facts.boot = optarg;
+			break;
+		case 'd':
+			data = true;
 			break;
 		case 'j':
-			json = true;
+			o.json = true;
 			break;
 		case 'o':
-			out = optarg;
+			o.out = optarg;
 			break;
 		default:
 			return assay_cli_usage(verb);
 		}
 	}
-	if (argc - optind != 1)
+	if (data && o.facts.boot)
+		return assay_cli_usage_msg(verb, "nothing boots from a data disk");
+	if (argc - optind < 1 || (!data && argc - optind != 1))
 		return assay_cli_usage(verb);
-	const char *path = argv[optind];
-	for (char *p = boot; p && *p; p++)
-		if (*p == '\\')
-			*p = '/';
-
-	options.boot = boot;
-	if (assay_cli_image_open(path, &disk, &image, &err) < 0 ||
-	    assay_image_facts(image, &options, &facts, &links, &err) < 0)
-		return assay_cli_fail(path, &err);
-	if (json || out) {
-		int rc = assay_cli_write_json(facts, out ? out : "-");
-
-		if (rc != ASSAY_EXIT_OK)
-			return rc;
-	}
-	if (!json)
-		print_facts(facts, links);
-	return assay_cli_links_judge(path, links);
+	return data ? measure_all_data(&o, argv + optind, argc - optind) : measure_os(&o, argv[optind]);
 }

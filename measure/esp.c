@@ -306,21 +306,23 @@ int assay_facts_esp(struct assay_image *image, const char *boot, unsigned banks,
 		    struct assay_regions *regions, struct assay_json **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_json) *esp = assay_json_object();
+	ASSAY_AUTO(assay_json) *programs = assay_json_array();
+	ASSAY_AUTO(assay_json) *files = assay_json_array();
 	struct walk w = { .image = image,
 			  .regions = regions,
 			  .banks = banks,
 			  .boot = boot,
-			  .programs = assay_json_array(),
-			  .files = assay_json_array(),
+			  .programs = programs,
+			  .files = files,
 			  .part = image->esp->index };
 
-	assay_json_set(esp, "programs", w.programs);
-	assay_json_set(esp, "files", w.files);
+	if (mapped(&w, claim_volume(&w, err), err) < 0 || folder(&w, "/", 0, err) < 0)
+		return -1;
+	assay_json_set(esp, "programs", assay_steal(&programs));
+	assay_json_set(esp, "files", assay_steal(&files));
 	assay_json_set_int(esp, "partition", image->esp->index);
 	assay_json_set_str(esp, "filesystem", assay_fs_name(image->fs));
 	assay_json_set_int(esp, "system_partitions", image->n_esps);
-	if (mapped(&w, claim_volume(&w, err), err) < 0 || folder(&w, "/", 0, err) < 0)
-		return -1;
 	*ret = assay_steal(&esp);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "measure/whole.h"
 
 #define ASSAY_FACTS_SCHEMA "assay.facts/1"
+#define ASSAY_DATA_SCHEMA "assay.data/1"
 
 static void set_guid(struct assay_json *o, const char *key, const uint8_t guid[16])
 {
@@ -90,7 +91,7 @@ static int parts(struct assay_image *image, const struct assay_facts_options *op
 		return -1;
 	assay_json_set_str(o, "boot", path);
 	if (assay_regions_new(assay_src_size(image->disk), &regions, err) < 0 ||
-	    assay_regions_gpt(regions, image, err) < 0 ||
+	    assay_regions_gpt(regions, image->disk, image->gpt, image->esp, err) < 0 ||
 	    assay_facts_esp(image, path, options->banks, regions, &esp, err) < 0)
 		return -1;
 	assay_json_set(o, "esp", esp);
@@ -101,22 +102,29 @@ static int parts(struct assay_image *image, const struct assay_facts_options *op
 	return 0;
 }
 
+/* What the file is, and the disk in it; the digest is added when it is known. */
+static struct assay_json *image_json(const char *name, const struct assay_src *disk,
+				     const struct assay_disk_info *info)
+{
+	struct assay_json *o = assay_json_object();
+
+	assay_json_set_str(o, "name", name);
+	assay_json_set_int(o, "size", assay_src_size(disk));
+	assay_json_set_str(o, "format", info->format);
+	assay_json_set_int(o, "file_size", info->file_size);
+	return o;
+}
+
 int assay_image_facts(struct assay_image *image, const struct assay_facts_options *options,
 		      struct assay_json **ret, struct assay_links **ret_links, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_json) *o = assay_json_object();
+	ASSAY_AUTO(assay_json) *disk = image_json(image->name, image->disk, &image->file);
 	ASSAY_AUTO(assay_links) *links = NULL;
-	struct assay_json *disk = assay_json_object();
 	struct assay_whole whole = { 0 };
 
 	assay_json_set_str(o, "schema", ASSAY_FACTS_SCHEMA);
-	assay_json_set(o, "image", disk);
 	assay_json_set(o, "gpt", gpt_json(image->gpt));
-	assay_json_set_str(disk, "name", image->name);
-	assay_json_set_int(disk, "size", assay_src_size(image->disk));
-	assay_json_set_str(disk, "format", image->file.format);
-	assay_json_set_int(disk, "file_size", image->file.file_size);
-
 	if (!options->no_image_digest)
 		assay_whole_start(&whole, image->disk, options->banks | ASSAY_BANK_BIT(ASSAY_SHA256));
 	const int rc = parts(image, options, o, &links, err);
@@ -127,6 +135,53 @@ int assay_image_facts(struct assay_image *image, const struct assay_facts_option
 	}
 	if (rc < 0)
 		return -1;
+	assay_json_set(o, "image", assay_steal(&disk));
+	*ret = assay_steal(&o);
+	*ret_links = assay_steal(&links);
+	return 0;
+}
+
+/* --- data disks --------------------------------------------------------------------------------- */
+
+static int data_parts(struct assay_src *disk, struct assay_json *o, struct assay_links **ret_links,
+		      struct assay_err *err)
+{
+	ASSAY_AUTO(assay_regions) *regions = NULL;
+	ASSAY_AUTO(assay_gpt) *gpt = NULL;
+	struct assay_json *list;
+
+	if (assay_gpt_open(disk, &gpt, err) < 0 && err->code != ASSAY_E_NOTFOUND)
+		return -1;
+	if (assay_regions_new(assay_src_size(disk), &regions, err) < 0)
+		return -1;
+	if (gpt) {
+		assay_json_set(o, "gpt", gpt_json(gpt));
+		if (assay_regions_gpt(regions, disk, gpt, NULL, err) < 0)
+			return -1;
+	}
+	if (assay_data_links(disk, gpt, o, regions, ret_links, err) < 0 ||
+	    assay_regions_json(regions, &list, err) < 0)
+		return -1;
+	assay_json_set(o, "regions", list);
+	return 0;
+}
+
+int assay_data_facts(struct assay_src *disk, const char *name, const struct assay_disk_info *info,
+		     const struct assay_facts_options *options, struct assay_json **ret,
+		     struct assay_links **ret_links, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_json) *o = assay_json_object();
+	ASSAY_AUTO(assay_links) *links = NULL;
+	ASSAY_AUTO(assay_json) *image = image_json(name, disk, info);
+	struct assay_whole whole = { 0 };
+
+	assay_json_set_str(o, "schema", ASSAY_DATA_SCHEMA);
+	assay_whole_start(&whole, disk, options->banks | ASSAY_BANK_BIT(ASSAY_SHA256));
+	const int rc = data_parts(disk, o, &links, err);
+	if (assay_whole_finish(&whole, rc == 0, err) < 0)
+		return -1;
+	assay_json_set(image, "digest", assay_json_digests(&whole.digests));
+	assay_json_set(o, "image", assay_steal(&image));
 	*ret = assay_steal(&o);
 	*ret_links = assay_steal(&links);
 	return 0;

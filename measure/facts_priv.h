@@ -11,8 +11,8 @@ int assay_facts_esp(struct assay_image *image, const char *boot, unsigned banks,
 		    struct assay_regions *regions, struct assay_json **ret,
 		    struct assay_err *err) ASSAY_MUST;
 
-/* regions_gpt.c: the partition table and its backup, and each partition as a whole. */
-int assay_regions_gpt(struct assay_regions *regions, const struct assay_image *image,
-		      struct assay_err *err) ASSAY_MUST;
+/* regions_gpt.c: the partition table and its backup, and each partition as a whole; esp: the one that is looked into. */
+int assay_regions_gpt(struct assay_regions *regions, struct assay_src *disk, const struct assay_gpt *gpt,
+		      const struct assay_gpt_part *esp, struct assay_err *err) ASSAY_MUST;
 
 #endif

@@ -66,5 +66,9 @@ struct assay_facts_options {
 int assay_image_facts(struct assay_image *image, const struct assay_facts_options *options,
 		      struct assay_json **ret, struct assay_links **ret_links,
 		      struct assay_err *err) ASSAY_MUST;
+/* The same of a disk that nothing boots from, with a partition table or without: schema assay.data/1. */
+int assay_data_facts(struct assay_src *disk, const char *name, const struct assay_disk_info *info,
+		     const struct assay_facts_options *options, struct assay_json **ret,
+		     struct assay_links **ret_links, struct assay_err *err) ASSAY_MUST;
 
 #endif

@@ -61,5 +61,12 @@ struct assay_json *assay_links_json(const struct assay_links *links);
 int assay_image_links(struct assay_image *image, struct assay_json *facts,
 		      struct assay_regions *regions, struct assay_links **ret,
 		      struct assay_err *err) ASSAY_MUST;
+/*
+ * The same of a data disk: no command line, and what binds its root hash is not on it. gpt NULL: it has none, and is one
+ * device.
+ */
+int assay_data_links(struct assay_src *disk, const struct assay_gpt *gpt, struct assay_json *facts,
+		     struct assay_regions *regions, struct assay_links **ret,
+		     struct assay_err *err) ASSAY_MUST;
 
 #endif

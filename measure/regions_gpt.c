@@ -88,17 +88,16 @@ static int claim_backup(struct assay_regions *r, struct assay_src *disk, const s
 		   ASSAY_MEASURED_PARTLY, "facts", "backup GPT entries", err);
 }
 
-int assay_regions_gpt(struct assay_regions *r, const struct assay_image *image, struct assay_err *err)
+int assay_regions_gpt(struct assay_regions *r, struct assay_src *disk, const struct assay_gpt *gpt,
+		      const struct assay_gpt_part *esp_part, struct assay_err *err)
 {
-	const struct assay_gpt *gpt = image->gpt;
-
 	if (claim_mbr(r, gpt, err) < 0 || claim_primary(r, gpt, err) < 0 ||
-	    claim_backup(r, image->disk, gpt, err) < 0)
+	    claim_backup(r, disk, gpt, err) < 0)
 		return -1;
 	for (size_t i = 0; i < gpt->n_parts; i++) {
 		const struct assay_gpt_part *p = &gpt->parts[i];
 		const char *type = assay_gpt_type_name(p->type);
-		const bool esp = p == image->esp;
+		const bool esp = p == esp_part;
 		unsigned label;
 
 		if (assay_regions_label(r, esp ? ASSAY_MEASURED_PARTLY : ASSAY_MEASURED_NO,

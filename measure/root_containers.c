@@ -18,7 +18,8 @@ struct job {
 
 static char *place_text(const struct job *j)
 {
-	return assay_asprintf("the filesystem of partition %u", j->place->part);
+	return j->place->part ? assay_asprintf("the filesystem of partition %u", j->place->part) :
+				assay_strdup("the disk's filesystem");
 }
 
 static char *id_text(const uint8_t id[32])
@@ -179,20 +180,25 @@ static int measurements_link(struct job *j, struct assay_err *err)
 							    assay_strdup("no container_measurements.json lists "
 									 "them"),
 							    err);
-	struct assay_json *o = assay_json_object();
-	assay_json_append(j->lists, o);
-	assay_json_set_int(o, "partition", j->place->part);
+	ASSAY_AUTO(assay_json) *o = assay_json_object();
+	if (j->place->part)
+		assay_json_set_int(o, "partition", j->place->part);
 	assay_json_set_str(o, "path", path);
 	if (j->place->root_hash)
 		assay_json_set_str(o, "root_hash", j->place->root_hash);
 	if (src && assay_measurements_read(src, &j->listed, &why) == 0 &&
-	    assay_found_measurements(&j->found, &j->have, &why) == 0)
-		return compare(j, path, o, err);
+	    assay_found_measurements(&j->found, &j->have, &why) == 0) {
+		const int rc = compare(j, path, o, err);
+
+		assay_json_append(j->lists, assay_steal(&o));
+		return rc;
+	}
 	if (assay_link_is_ours(&why)) {
 		*err = why;
 		return assay_wrap(err, "%s", path);
 	}
 	assay_json_set_str(o, "error", why.msg);
+	assay_json_append(j->lists, assay_steal(&o));
 	char *by = place_text(j);
 	if (!by)
 		return assay_fail_mem(err);

@@ -53,7 +53,7 @@ for i in range(1000): sys.stdout.buffer.write(hashlib.sha256(b"%d" % i).digest()
 # chain_squashfs DIR OUT [OPTION...]
 chain_squashfs() {
 	rm -f "$2"
-	mksquashfs "$1" "$2" -quiet -no-progress -all-root -all-time 0 -mkfs-time 0 -no-xattrs "${@:3}" > /dev/null
+	mksquashfs "$1" "$2" -quiet -no-progress -all-root -all-time 0 -mkfs-time 0 -no-xattrs -no-fragments "${@:3}" > /dev/null
 }
 
 # chain_uki OUT CMDLINE

@@ -90,7 +90,8 @@ broken() {
 	# a digit of the root hash; the UKI is another, but it is a UKI
 	broken $(($(at "roothash=$root") + 12)) "broken link: root hash: roothash="
 	broken $(($(part 3) + 4096)) "broken link: verity: partition 2" "tree level 1, block 0"
-	broken $(($(part 2) + 4096 + 77)) "broken link: verity: partition 2" "data block 1, 4096 bytes at byte 0x$(printf %x $(($(part 2) + 4096)))"
+	# which file lies in the first block: the only one whose bytes do not pack
+	broken $(($(part 2) + 4096 + 77)) "broken link: verity: partition 2" ", in /usr/bin/tool" "data block 1, 4096 bytes at byte 0x$(printf %x $(($(part 2) + 4096)))"
 	# the superblock's salt
 	broken $(($(part 3) + 88)) "broken link: verity: partition 2"
 	# a partition entry: firmware takes no such table
@@ -150,6 +151,34 @@ resealed() {
 	verity_flip $share/container_measurements.json 30
 	chain_squashfs root root.sqfs
 	resealed "broken link: container measurements: /usr/share/assay/container_measurements.json"
+}
+
+@test "data disks: a device of its own, partitions; whole, and with one bit changed" {
+	local root size blocks
+	cp "$from/root.sqfs" device
+	truncate -s %4096 device
+	size=$(stat -c %s device)
+	blocks=$((size / 4096))
+	root=$(verity_format device device --data-blocks=$blocks --hash-offset=$size --salt=77)
+	run -0 --separate-stderr "$assay" measure --data --json device disk.img
+	[ "$(jq -c '[.[].schema] | unique' <<< "$output")" = '["assay.data/1"]' ]
+	[ "$(jq -r '.[0].verity[0].root_hash' <<< "$output")" = "$root" ]
+	[ "$(jq -c '[.[] | [.chain[].state] | unique]' <<< "$output")" = '[["ok"],["ok"]]' ]
+	[ "$(jq '.[0].containers | length' <<< "$output")" = 2 ]
+	[ "$(jq '[.[0].regions[].size] | add' <<< "$output")" = "$(stat -c %s device)" ]
+	[ "$(jq -c '.[0].regions[0] | [.measured, .size]' <<< "$output")" = "[\"yes\",$size]" ]
+	run -0 "$assay" measure --data device
+	[[ $output == *"root hash=$root: the disk, hash tree behind the data  <- the disk's own word"* ]]
+
+	verity_flip device 5000
+	run -3 --separate-stderr "$assay" measure --data --json disk.img device
+	[[ $stderr == *"device: broken link: verity: the disk: $blocks blocks"*"data block 1, 4096 bytes at byte 0x1000, in /usr/bin/tool" ]]
+	# a filesystem alone: nothing vouches for it
+	run -0 --separate-stderr "$assay" measure --data --json "$from/root.sqfs"
+	[ "$(jq -c '[.[0].chain[] | select(.link == "verity") | .state]' <<< "$output")" = '["open"]' ]
+	run -1 "$assay" measure --data --json disk.img nonesuch
+	run -2 "$assay" measure --data --boot /x disk.img
+	run -2 "$assay" measure --data
 }
 
 @test "--skip-chain: a prediction that says what it is worth" {

@@ -116,7 +116,7 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 }
 
 @test "examples of assay-measure(1)" {
-	run_examples assay-measure.1 5
+	run_examples assay-measure.1 6
 	[ "$(cat "$BATS_TEST_TMPDIR/stdout")" = "console=ttyS0 quiet" ]
 }
 

@@ -130,6 +130,20 @@ check() {
 	[ "$(jq -c '[.container_measurements[0].entries[].state]' "$tmp/listed")" = '["unlisted","missing","agrees"]' ]
 }
 
+@test "data disks: with a partition table, without, and without a root hash" {
+	load chain
+	[ -z "$(chain_missing)" ] || skip "missing: $(chain_missing)"
+	chain_root "$tmp/root" && chain_squashfs "$tmp/root" "$tmp/root.sqfs" && chain_disk "$tmp/chain.img" "$tmp/root.sqfs"
+	cp "$tmp/root.sqfs" "$tmp/device"
+	truncate -s %4096 "$tmp/device"
+	veritysetup format "$tmp/device" "$tmp/device" --data-blocks=$(($(stat -c %s "$tmp/device") / 4096)) \
+		--hash-offset="$(stat -c %s "$tmp/device")" > /dev/null
+	"$assay" measure --data --json "$tmp/chain.img" "$tmp/device" "$tmp/root.sqfs" > "$tmp/data"
+	check data-1 "$tmp/data"
+	diff <(jq -S '."$defs" | del(.program, .filesystem, .container_list)' "$top/docs/schemas/facts-1.json") \
+		<(jq -S '."$defs" | del(.disk, .filesystem, .container_list)' "$top/docs/schemas/data-1.json")
+}
+
 @test "facts: a container is what containers prints, and its root hash" {
 	diff <(jq -S '."$defs" | .container |= del(.properties.root_hash) | [.container, .layer]' "$top/docs/schemas/facts-1.json") \
 		<(jq -S '."$defs" | [.image, .layer]' "$top/docs/schemas/containers-1.json")

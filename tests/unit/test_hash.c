@@ -374,7 +374,8 @@ static void test_progress(void **state)
 		assert_int_equal(assay_hash_src(file, 3, &d, NULL), 0);
 		assay_log_set(NULL, NULL, NULL);
 		assert_false(seen.wrong);
-		assert_true(seen.calls > 1);
+		/* With helpers, the caller's thread may find all of it done. */
+		assert_true(seen.calls > (threads == 1));
 		assert_true(seen.done == SIZE && seen.total == SIZE);
 	}
 	assay_hash_set_threads(0);
