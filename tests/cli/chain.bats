@@ -78,6 +78,9 @@ broken() {
 	[ "$(jq '[.regions[].size] | add' <<< "$output")" = "$(stat -c %s disk.img)" ]
 	[ "$(jq -r ".regions[] | select(.offset == $(part 2)) | .measured + \" \" + .by[0]" <<< "$output")" = "yes roothash of partition 2" ]
 
+	[ "$(jq -r '.filesystems[0].tree.sha256' <<< "$output")" = "$("$assay" ls --digest --part 2 disk.img /)" ]
+	[ "$(jq -r '.filesystems[0].tree | .files' <<< "$output")" = "$(find "$from/root" -type f | wc -l)" ]
+
 	run -0 --separate-stderr "$assay" precompute disk.img --platform p.yaml --json
 	[ "$(jq -c .image.root <<< "$output")" = "{\"checked\":true,\"root_hash\":\"$root\"}" ]
 	run -0 "$assay" measure disk.img
