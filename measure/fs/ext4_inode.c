@@ -108,9 +108,12 @@ int assay_ext4_parse_inode(struct assay_cur in, const struct assay_ext4_super *s
 	if (sb->incompat & EXT4_INCOMPAT_64BIT)
 		inode.attributes |= attributes_high << 32;
 	if (inode.extra >= MTIME_EXTRA + 4 - OLD_SIZE) {
-		/* The two lowest bits are seconds' bits 32 and 33. */
+		/* The two lowest bits are seconds' bits 32 and 33, the others nanoseconds. */
 		assay_cur_skip(&in, MTIME_EXTRA - OLD_SIZE - 2);
-		inode.st.mtime += (int64_t)(assay_cur_le32(&in) & 3) << 32;
+		const uint32_t extra = assay_cur_le32(&in);
+
+		inode.st.mtime += (int64_t)(extra & 3) << 32;
+		inode.st.mtime_nsec = extra >> 2;
 	}
 	if (inode.st.kind == ASSAY_FS_FILE || inode.st.kind == ASSAY_FS_SYMLINK)
 		inode.st.size = inode.size;

@@ -156,3 +156,25 @@ fails() {
 	head -c 5000 fs.sqfs > cut.sqfs
 	fails 'cut.sqfs: squashfs of ' "$assay" ls cut.sqfs
 }
+
+@test "the same tree in squashfs, ext4 and erofs: the same listing" {
+	need mksquashfs mke2fs debugfs mkfs.erofs
+	local kind
+	# Whole seconds, which all of them can hold; no holes, of which a listing knows nothing.
+	cp -a "$tree" copy
+	find copy -exec touch -h -d @1700000001 {} +
+	mksquashfs copy squashfs.img -noappend -quiet -no-progress > /dev/null
+	truncate -s 32M ext4.img
+	mke2fs -q -t ext4 -d copy ext4.img
+	mkfs.erofs -T1700000001 erofs.img copy > /dev/null 2>&1 || skip "mkfs.erofs cannot: $(mkfs.erofs -T1700000001 erofs.img copy 2>&1 | tail -n 1)"
+	for kind in squashfs ext4 erofs; do
+		# Times of ext4's root and lost+found are of today.
+		"$assay" ls --mtree --part 0 $kind.img | grep -v '^\./lost+found ' |
+			sed '2s/ time=[^ ]*//' > $kind.mtree
+		diff squashfs.mtree $kind.mtree
+	done
+	[ "$(grep -c sha256digest squashfs.mtree)" -gt 300 ]
+	# Nanoseconds, where there are some.
+	debugfs -w -R 'set_inode_field /one mtime_extra 0x1d6f3454' ext4.img 2> /dev/null
+	"$assay" ls --mtree --part 0 ext4.img | grep -q '^\./one .* time=1700000001\.123456789 '
+}

@@ -262,6 +262,7 @@ static void test_inodes(void **state)
 	assay_put_le32(p + 24, 70000);
 	assay_put_le32(p + 28, 80000);
 	assay_put_le64(p + 32, (uint64_t)-5);
+	assay_put_le32(p + 40, 123456789);
 	assay_put_le32(p + 44, 90000);
 	{
 		ASSAY_AUTO(assay_fs) *fs = must_open();
@@ -272,6 +273,7 @@ static void test_inodes(void **state)
 		assert_int_equal(st.uid, 70000);
 		assert_int_equal(st.gid, 80000);
 		assert_int_equal(st.mtime, -5);
+		assert_int_equal(st.mtime_nsec, 123456789);
 		assert_int_equal(st.links, 90000);
 	}
 	for (size_t i = 0; i < 4; i++) {

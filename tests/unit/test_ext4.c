@@ -376,9 +376,11 @@ static void test_inodes(void **state)
 	assay_put_le32(p + 136, 0xfffffffd);
 	assert_int_equal(assay_fs_lstat(fs, "/file", &st, &err), 0);
 	assert_int_equal(st.mtime, -5); /* the field is not among them yet */
+	assert_int_equal(st.mtime_nsec, 0);
 	assay_put_le16(p + 128, 12);
 	assert_int_equal(assay_fs_lstat(fs, "/file", &st, &err), 0);
 	assert_int_equal(st.mtime, (1LL << 32) - 5);
+	assert_int_equal(st.mtime_nsec, 0x3fffffff);
 }
 
 /* Direct blocks, one level, two and three, with holes of each kind. */
