@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FIPS 180-4, 6.2. The instructions are those of Intel's Architectures Software Developer's Manual, volume 2:
- * SHA256RNDS2 does two rounds, SHA256MSG1 and SHA256MSG2 make four words of the message schedule.
+ * FIPS 180-4, 6.2. The instructions are those of Intel's Architectures Software Developer's Manual,
+ * volume 2: SHA256RNDS2 does two rounds, SHA256MSG1 and SHA256MSG2 make four words of the message
+ * schedule.
  */
 #include "core/sha256x2.h"
 
@@ -31,7 +32,8 @@ static const uint32_t constants[64] __attribute__((aligned(16))) = {
 
 /* 5.3.3 */
 static const uint32_t initial[8] = {
-	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
 
 /* The eight words of a state as the instructions have them, and sixteen words of the schedule. */
@@ -42,7 +44,8 @@ struct stream {
 
 SHA_NI_INLINE void load_state(struct stream *s, const uint32_t state[8])
 {
-	/* Memory has a to h in ascending order, so a register reads d c b a, h g f e from its top. */
+	/* Memory has a to h in ascending order, so a register reads d c b a, h g f e from its top.
+	 */
 	const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xb1);
 	const __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1b);
 
@@ -65,8 +68,8 @@ SHA_NI_INLINE void load_block(struct stream *s, const uint8_t *block)
 	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
 
 	for (int i = 0; i < 4; i++)
-		s->w[i] = _mm_shuffle_epi8(
-			_mm_loadu_si128((const __m128i *)(block + 16 * i)), swap);
+		s->w[i] =
+			_mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(block + 16 * i)), swap);
 }
 
 /* Words 4i to 4i + 3 of the schedule, in the place of those sixteen words before them. */
@@ -202,7 +205,8 @@ bool assay_sha256x2_init(struct assay_sha256x2 *ret, const void *prefix, size_t 
 	return true;
 }
 
-/* 5.1.1: behind the n bytes that are there a one, zeros, and the length in bits. Returns how many blocks it now is. */
+/* 5.1.1: behind the n bytes that are there a one, zeros, and the length in bits. Returns how many
+ * blocks it now is. */
 static size_t pad(uint8_t block[128], size_t n, uint64_t len)
 {
 	const size_t size = n + 9 <= 64 ? 64 : 128;

@@ -8,11 +8,13 @@
 
 static size_t n_listed(const struct assay_verity_report *r)
 {
-	return r->n_faults < ASSAY_VERITY_MAX_FAULTS ? (size_t)r->n_faults : ASSAY_VERITY_MAX_FAULTS;
+	return r->n_faults < ASSAY_VERITY_MAX_FAULTS ? (size_t)r->n_faults
+						     : ASSAY_VERITY_MAX_FAULTS;
 }
 
 /* The first file that has some of these bytes; else what they are. */
-static struct assay_verity_owner owner_of(const struct assay_fs_map *map, uint64_t off, uint64_t len)
+static struct assay_verity_owner owner_of(const struct assay_fs_map *map, uint64_t off,
+					  uint64_t len)
 {
 	const struct assay_fs_region *r = assay_fs_map_find(map, off), *first = r;
 

@@ -22,7 +22,7 @@ struct lines {
 
 struct walk {
 	struct assay_fs *fs;
-	struct lines found;  /* of UKIs and entries */
+	struct lines found; /* of UKIs and entries */
 	struct lines addons;
 	size_t n_files;
 };
@@ -51,7 +51,8 @@ static int add(struct lines *to, const char *path, char *text, struct assay_err 
 	return grown[to->n++].path ? 0 : assay_fail_mem(err);
 }
 
-/* mangle_stub_cmdline(): control characters become blanks. Of 0x7f 252 makes none: it is left, as a sign. */
+/* mangle_stub_cmdline(): control characters become blanks. Of 0x7f 252 makes none: it is left, as a
+ * sign. */
 static void mangle(char *text)
 {
 	for (; *text; text++)
@@ -167,8 +168,9 @@ static int look_at_folder(struct walk *w, const char *path, unsigned depth, stru
 }
 
 /*
- * Does the stub of this UKI look at that addon? It does in /loader/addons, and in the folder that has the UKI's name
- * and ".extra.d", where a boot counter in the name may be left out (remove_boot_count()).
+ * Does the stub of this UKI look at that addon? It does in /loader/addons, and in the folder that
+ * has the UKI's name and ".extra.d", where a boot counter in the name may be left out
+ * (remove_boot_count()).
  */
 static bool is_beside(const char *addon, const char *uki)
 {
@@ -189,7 +191,8 @@ static bool is_beside(const char *addon, const char *uki)
 	       memchr(addon + plus, '/', stem - plus) == NULL;
 }
 
-/* Several addons: which of them a machine takes depends on signatures and versions; here all, in one order. */
+/* Several addons: which of them a machine takes depends on signatures and versions; here all, in
+ * one order. */
 static int with_addons(struct walk *w, const struct line *uki, assay_cmdline_fn *fn, void *data,
 		       struct assay_err *err)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every command line that a boot partition's programs and entries could start a kernel with: those of UKIs, in each
- * profile, alone and with the addons beside them (systemd-stub(7)), and the options of Type #1 entries (UAPI.1). What is
- * typed at a menu, kept in EFI variables or read by other boot loaders is not among them.
+ * Every command line that a boot partition's programs and entries could start a kernel with: those
+ * of UKIs, in each profile, alone and with the addons beside them (systemd-stub(7)), and the
+ * options of Type #1 entries (UAPI.1). What is typed at a menu, kept in EFI variables or read by
+ * other boot loaders is not among them.
  */
 #ifndef ASSAY_MEASURE_BOOT_CMDLINES_H
 #define ASSAY_MEASURE_BOOT_CMDLINES_H

@@ -10,8 +10,8 @@
  * where something is wrong; so the root that the data has is known although the stored tree is
  * broken, and what the stored tree says about each of its blocks is known too.
  *
- * Two blocks of data are hashed at a time where that is faster (core/sha256x2.h), and a block of zeros, of which
- * sparse disks are full, is hashed once.
+ * Two blocks of data are hashed at a time where that is faster (core/sha256x2.h), and a block of
+ * zeros, of which sparse disks are full, is hashed once.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -45,9 +45,9 @@ struct run {
 	const uint8_t *root;
 	struct verity_shape shape;
 	bool two_streams;
-	struct assay_sha256x2 salt;	   /* when two_streams */
+	struct assay_sha256x2 salt;	    /* when two_streams */
 	uint8_t of_zeros[ASSAY_MAX_DIGEST]; /* digest of a data block of zeros */
-	size_t batch;			   /* blocks of data in one */
+	size_t batch;			    /* blocks of data in one */
 	uint64_t n_batches;
 	uint8_t *slots[MAX_SLOTS]; /* digests */
 	size_t n_slots;
@@ -322,7 +322,8 @@ static void work(struct run *run, bool tell)
 
 			pthread_mutex_unlock(&run->lock);
 			if (tell)
-				assay_progress(nr * bytes, run->p->data_blocks * run->p->data_block_size);
+				assay_progress(nr * bytes,
+					       run->p->data_blocks * run->p->data_block_size);
 			rc = hash_batch(run, nr, buf, run->slots[slot], &err);
 			pthread_mutex_lock(&run->lock);
 			run->ready[slot] = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of functions in the comments are systemd's; 252.39 and 257.13 agree where no version is named. */
+/* Names of functions in the comments are systemd's; 252.39 and 257.13 agree where no version is
+ * named. */
 #include "measure/verity/cmdline.h"
 
 #include <stdlib.h>
@@ -37,8 +38,8 @@ static void free_seen(struct seen *s)
  */
 
 /*
- * extract_first_word(EXTRACT_UNQUOTE|EXTRACT_RELAX|EXTRACT_RETAIN_ESCAPE). false: there is none. NULL in *ret: out of
- * memory.
+ * extract_first_word(EXTRACT_UNQUOTE|EXTRACT_RELAX|EXTRACT_RETAIN_ESCAPE). false: there is none.
+ * NULL in *ret: out of memory.
  */
 static bool next_word(const char **p, char **ret)
 {
@@ -71,8 +72,8 @@ static bool same_key(const char *a, const char *b)
 /* parse_boolean(); what is none is passed over. */
 static void set_boolean(const char *value, bool *ret)
 {
-	static const char *const words[] = { "0", "no", "n", "false", "f", "off",
-					     "1", "yes", "y", "true", "t", "on" };
+	static const char *const words[] = { "0", "no",	 "n", "false", "f", "off",
+					     "1", "yes", "y", "true",  "t", "on" };
 	const size_t n = sizeof(words) / sizeof(words[0]);
 
 	for (size_t i = 0; i < n; i++)
@@ -92,9 +93,9 @@ static int replace(char **dst, const char *value, struct assay_err *err)
 }
 
 /*
- * parse_proc_cmdline_item() of both generators. The one that sets devices up asks for "rd." to be taken away
- * (PROC_CMDLINE_STRIP_RD_PREFIX; we are in an initrd), the one that mounts does not. A key without "=" that needs a
- * value is passed over (proc_cmdline_value_missing()).
+ * parse_proc_cmdline_item() of both generators. The one that sets devices up asks for "rd." to be
+ * taken away (PROC_CMDLINE_STRIP_RD_PREFIX; we are in an initrd), the one that mounts does not. A
+ * key without "=" that needs a value is passed over (proc_cmdline_value_missing()).
  */
 static int take_word(struct seen *s, char *word, struct assay_err *err)
 {
@@ -192,8 +193,9 @@ static bool starts_with_one_of(const char *word, const char *const *list, size_t
 }
 
 /*
- * parse_options() of veritysetup.c, 257; 252 knows but the first half of `harmless`, and passes over the rest. What
- * stands in the superblock is taken from nowhere else, so the shape's options say nothing beside one.
+ * parse_options() of veritysetup.c, 257; 252 knows but the first half of `harmless`, and passes
+ * over the rest. What stands in the superblock is taken from nowhere else, so the shape's options
+ * say nothing beside one.
  */
 static int parse_options(const char *options, const char *key, struct assay_verity_named *n)
 {
@@ -211,9 +213,14 @@ static int parse_options(const char *options, const char *key, struct assay_veri
 		"check-at-most-once",
 		"hash-offset=0",
 	};
-	static const char *const shape[] = { "format=",	    "data-block-size=", "hash-block-size=",
-					     "data-blocks=", "salt=",		 "uuid=",
-					     "hash=",	    "root-hash-signature=" };
+	static const char *const shape[] = { "format=",
+					     "data-block-size=",
+					     "hash-block-size=",
+					     "data-blocks=",
+					     "salt=",
+					     "uuid=",
+					     "hash=",
+					     "root-hash-signature=" };
 	static const char *const fec[] = { "fec-device=", "fec-offset=", "fec-roots=" };
 
 	/* The unit that they are written into has quotes, escapes and variables of its own. */
@@ -278,7 +285,8 @@ static int judge(const struct seen *s, const char *cmdline, struct assay_verity_
 	if (s->off)
 		return refuse(n, "systemd.verity=0: %s= is not looked at", key);
 	if (s->what && strcmp(s->what, device) != 0)
-		return refuse(n, "%s=%.64s is mounted, and not what %s= binds", mount, s->what, key);
+		return refuse(n, "%s=%.64s is mounted, and not what %s= binds", mount, s->what,
+			      key);
 	/* fstab-generator's determine_device(): it mounts the device where there is a hash. */
 	if (!s->what && (!s->mounted || s->mounted[0] == '\0'))
 		return refuse(n, "rd.%s= alone: nothing mounts what it binds", key);

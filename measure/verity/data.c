@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Data disks. One with a partition table has pairs; one without is a device of its own, as `veritysetup format DEVICE
- * DEVICE --hash-offset=N` makes it: the data, a superblock, the tree. The superblock does not say where it lies, but how
- * much data there is.
+ * Data disks. One with a partition table has pairs; one without is a device of its own, as
+ * `veritysetup format DEVICE DEVICE --hash-offset=N` makes it: the data, a superblock, the tree.
+ * The superblock does not say where it lies, but how much data there is.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,14 +17,16 @@ static int block_root(struct assay_src *disk, const struct assay_verity_params *
 {
 	ASSAY_AUTO_FREE uint8_t *block = NULL;
 
-	if (assay_src_read_alloc(disk, 0, p->data_block_size, ASSAY_VERITY_MAX_BLOCK, &block, err) < 0)
+	if (assay_src_read_alloc(disk, 0, p->data_block_size, ASSAY_VERITY_MAX_BLOCK, &block, err) <
+	    0)
 		return -1;
 	return assay_verity_digest(p, block, p->data_block_size, ret, err);
 }
 
 #define CHUNK ((size_t)1 << 20)
 
-/* Is there a superblock at `at` that speaks of as much data as lies before it, but for padding below one block? */
+/* Is there a superblock at `at` that speaks of as much data as lies before it, but for padding
+ * below one block? */
 static int probe(struct assay_src *disk, uint64_t at, bool *ret, struct assay_err *err)
 {
 	struct assay_verity_params p;
@@ -46,8 +48,8 @@ static int probe(struct assay_src *disk, uint64_t at, bool *ret, struct assay_er
 }
 
 /*
- * Every place where one can lie. Where is no matter of trust: the root hash is. But a file that happens to look like
- * one must not stand in for the true one, so all of the disk is looked at.
+ * Every place where one can lie. Where is no matter of trust: the root hash is. But a file that
+ * happens to look like one must not stand in for the true one, so all of the disk is looked at.
  */
 static int find_superblock(struct assay_src *disk, uint64_t *ret, struct assay_err *err)
 {
@@ -70,10 +72,11 @@ static int find_superblock(struct assay_src *disk, uint64_t *ret, struct assay_e
 			if (probe(disk, start + i, &there, err) < 0)
 				return -1;
 			if (there && found)
-				return assay_fail(err, ASSAY_E_UNSUPPORTED, start + i,
-						  "dm-verity superblocks here and at byte 0x%" PRIx64
-						  ": which one counts has to be said",
-						  found);
+				return assay_fail(
+					err, ASSAY_E_UNSUPPORTED, start + i,
+					"dm-verity superblocks here and at byte 0x%" PRIx64
+					": which one counts has to be said",
+					found);
 			if (there)
 				found = start + i;
 		}
@@ -117,7 +120,8 @@ static int find(struct verity_search *s, uint64_t superblock, struct assay_err *
 			return -1;
 		if (s->pairs->n == 0)
 			return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,
-					  "none of %zu partitions is for dm-verity", s->gpt->n_parts);
+					  "none of %zu partitions is for dm-verity",
+					  s->gpt->n_parts);
 		return 0;
 	}
 	if (why.code == ASSAY_E_NOTFOUND)

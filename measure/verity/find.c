@@ -16,7 +16,8 @@
 /* Characters that udev keeps in its links (encode_devnode_name()); others we do not follow. */
 static bool is_plain(const char *name)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789#+-.:=@_";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789#+-.:=@_";
 
 	return name[0] != '\0' && strspn(name, plain) == strlen(name);
 }
@@ -29,8 +30,8 @@ static const char *after(const char *text, const char *a, const char *b)
 }
 
 /*
- * fstab_node_to_udev_node(): PARTUUID= and PARTLABEL= stand for udev's links, which have UUIDs in lower case. Other
- * names are those of a running machine.
+ * fstab_node_to_udev_node(): PARTUUID= and PARTLABEL= stand for udev's links, which have UUIDs in
+ * lower case. Other names are those of a running machine.
  */
 static const struct assay_gpt_part *by_name(const struct assay_gpt *gpt, const char *key,
 					    const char *name, struct assay_err *err)
@@ -41,7 +42,8 @@ static const struct assay_gpt_part *by_name(const struct assay_gpt *gpt, const c
 
 	if (uuid ? !is_plain(uuid) : !label || !is_plain(label)) {
 		assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-			   "%s=%.128s is not followed: only PARTUUID= and PARTLABEL= are", key, name);
+			   "%s=%.128s is not followed: only PARTUUID= and PARTLABEL= are", key,
+			   name);
 		return NULL;
 	}
 	for (size_t i = 0; i < gpt->n_parts; i++) {
@@ -142,7 +144,8 @@ static int take_cmdline(void *data, const char *path, const char *cmdline, struc
 {
 	struct verity_search *s = data;
 
-	if (add_named(s, path, cmdline, false, err) < 0 || add_named(s, path, cmdline, true, err) < 0)
+	if (add_named(s, path, cmdline, false, err) < 0 ||
+	    add_named(s, path, cmdline, true, err) < 0)
 		return -1;
 	return 0;
 }
@@ -189,10 +192,11 @@ static int find(struct verity_search *s, struct assay_err *err)
 	    assay_verity_find_by_uuid(s, err) < 0)
 		return -1;
 	if (s->pairs->n == 0)
-		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,
-				  "no UKI or boot entry names a root hash, and none of %zu partitions "
-				  "is for dm-verity",
-				  s->gpt->n_parts);
+		return assay_fail(
+			err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,
+			"no UKI or boot entry names a root hash, and none of %zu partitions "
+			"is for dm-verity",
+			s->gpt->n_parts);
 	return 0;
 }
 

@@ -76,9 +76,8 @@ static int check(struct assay_src *disk, struct assay_verity_pair *pair, struct 
 		return pair->hash ? assay_wrap(err, "partition %u", pair->hash) : -1;
 	}
 	if (assay_verity_check(data, hash, &pair->params, pair->root_hash, &pair->report, err) < 0)
-		return pair->data ?
-			       assay_wrap(err, "partitions %u and %u", pair->data, pair->hash) :
-			       -1;
+		return pair->data ? assay_wrap(err, "partitions %u and %u", pair->data, pair->hash)
+				  : -1;
 	return 0;
 }
 

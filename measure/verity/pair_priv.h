@@ -18,7 +18,8 @@ int assay_verity_new_pair(struct verity_search *s, struct assay_verity_pair **re
 void assay_verity_set_data(struct assay_verity_pair *pair, const struct assay_gpt_part *part);
 void assay_verity_set_hash(struct assay_verity_pair *pair, const struct assay_gpt_part *part);
 
-/* uuid.c: the partition whose UUID these 128 bits of a root hash are. NULL: *why tells "no" or "more than one". */
+/* uuid.c: the partition whose UUID these 128 bits of a root hash are. NULL: *why tells "no" or
+ * "more than one". */
 const struct assay_gpt_part *assay_verity_by_half(const struct assay_gpt *gpt,
 						  const uint8_t half[16], const char **why);
 /* uuid.c: adds the pairs that are found by UUIDs, but those whose tree is known already. */

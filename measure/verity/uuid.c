@@ -169,10 +169,11 @@ static int find_by_type(struct verity_search *s, const struct assay_gpt_part *ha
 	if (add_pair(s, hash, fit, usr, false, err) < 0)
 		return -1;
 	if (!fit)
-		assay_fail(&s->pairs->p[s->pairs->n - 1].err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,
-			   "none of %zu partitions of the type that belongs to it has the first half "
-			   "of its root hash as UUID",
-			   candidates);
+		assay_fail(
+			&s->pairs->p[s->pairs->n - 1].err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,
+			"none of %zu partitions of the type that belongs to it has the first half "
+			"of its root hash as UUID",
+			candidates);
 	return 0;
 }
 
@@ -197,9 +198,9 @@ static const struct assay_gpt_part *by_size(struct verity_search *s,
 }
 
 /*
- * systemd-repart gives these UUIDs whatever the types are: an application disk has two partitions of "Linux
- * filesystem". A superblock decides then, and the data's UUID; where the tree's own is wrong it is still a pair, and one
- * that does not verify.
+ * systemd-repart gives these UUIDs whatever the types are: an application disk has two partitions
+ * of "Linux filesystem". A superblock decides then, and the data's UUID; where the tree's own is
+ * wrong it is still a pair, and one that does not verify.
  */
 static int find_by_content(struct verity_search *s, const struct assay_gpt_part *hash,
 			   struct assay_err *err)

@@ -142,7 +142,7 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 }
 
 @test "examples of assay-verity(1)" {
-	run_examples assay-verity.1 3
+	run_examples assay-verity.1 4
 	grep -q verified "$BATS_TEST_TMPDIR/stdout"
 }
 

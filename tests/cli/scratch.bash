@@ -65,7 +65,9 @@ scratch_make() {
 	. "$top/tests/cli/verity.bash"
 	seq 1 100000 | head -c 524288 > app.img
 	verity_format app.img app.tree > app.roothash &&
-		verity_disk os.img app.img app.tree "$(cat app.roothash)"
+		verity_disk os.img app.img app.tree "$(cat app.roothash)" &&
+		cp --sparse=always app.img app.raw &&
+		verity_format app.raw app.raw "--hash-offset=$(stat -c %s app.img)" > /dev/null
 }
 
 # scratch_setup [MISSING], for setup_file: the folder for one file of tests, or in scratch_lacks what keeps it from being

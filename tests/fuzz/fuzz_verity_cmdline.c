@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Target function: assay_verity_cmdline. What is taken has a root hash; a word that names none, put before or behind,
- * changes nothing, and another root hash behind counts.
+ * Target function: assay_verity_cmdline. What is taken has a root hash; a word that names none, put
+ * before or behind, changes nothing, and another root hash behind counts.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,7 @@
 #define GENERIC "0fc63daf-8483-4772-8e79-3d69d8477de4"
 #define STUB "systemd-stub 257.13"
 
-static char hex[129];    /* of the root hash */
+static char hex[129];	     /* of the root hash */
 static uint8_t guids[2][16]; /* of data and tree */
 static struct verity_tree *tree;
 
@@ -108,9 +108,9 @@ static void refused(const struct assay_verity_pair *p, enum assay_code code, con
 
 static void by_uuid(void **state)
 {
-	static const char *const types[][2] = {
-		{ ROOT_DATA, ROOT_TREE }, { USR_DATA, USR_TREE }, { GENERIC, GENERIC }
-	};
+	static const char *const types[][2] = { { ROOT_DATA, ROOT_TREE },
+						{ USR_DATA, USR_TREE },
+						{ GENERIC, GENERIC } };
 	static const enum assay_bank banks[] = { ASSAY_SHA256, ASSAY_SHA512 };
 
 	(void)state;
@@ -179,7 +179,8 @@ static void ukis_entries_addons(void **state)
 	start(ASSAY_SHA256);
 	snprintf(cmdline, sizeof(cmdline), "quiet roothash=%s", hex);
 	snprintf(other, sizeof(other), "roothash=%s root=/dev/sda1", hex);
-	snprintf(entry, sizeof(entry), "title x\nlinux /linux\noptions a b\noptions c roothash=%s\n", hex);
+	snprintf(entry, sizeof(entry),
+		 "title x\nlinux /linux\noptions a b\noptions c roothash=%s\n", hex);
 	build_uki(&plain, STUB, BUILD_DEBIAN_6_12, "quiet");
 	build_uki(&named, STUB, BUILD_DEBIAN_6_12, cmdline);
 	build_systemd(&addon, STUB);
@@ -190,20 +191,44 @@ static void ukis_entries_addons(void **state)
 		const char *source;
 	} rows[] = {
 		{ { { "/EFI/Linux/n.efi", named.p, named.len } }, 1, 1, "/EFI/Linux/n.efi" },
-		{ { { "/n.efi", named.p, named.len }, { "/z.efi", named.p, named.len } }, 2, 1, "/n.efi" },
-		{ { { "/loader/entries/e.conf", entry, strlen(entry) } }, 1, 1, "/loader/entries/e.conf" },
-		{ { { "/LOADER/Entries/E.CONF", entry, strlen(entry) } }, 1, 1, "/LOADER/Entries/E.CONF" },
+		{ { { "/n.efi", named.p, named.len }, { "/z.efi", named.p, named.len } },
+		  2,
+		  1,
+		  "/n.efi" },
+		{ { { "/loader/entries/e.conf", entry, strlen(entry) } },
+		  1,
+		  1,
+		  "/loader/entries/e.conf" },
+		{ { { "/LOADER/Entries/E.CONF", entry, strlen(entry) } },
+		  1,
+		  1,
+		  "/LOADER/Entries/E.CONF" },
 		{ { { "/loader/e.conf", entry, strlen(entry) } }, 1, 1, NULL },
 		{ { { "/loader/entries/e.txt", entry, strlen(entry) } }, 1, 1, NULL },
-		{ { { "/p.efi", plain.p, plain.len }, { "/p.efi.extra.d/a.addon.efi", addon.p, addon.len } },
-		  2, 1, "/p.efi" },
-		{ { { "/p+3-1.efi", plain.p, plain.len }, { "/p.efi.extra.d/a.addon.efi", addon.p, addon.len } },
-		  2, 1, "/p+3-1.efi" },
-		{ { { "/p.efi", plain.p, plain.len }, { "/loader/addons/a.addon.efi", addon.p, addon.len } },
-		  2, 1, "/p.efi" },
-		{ { { "/p.efi", plain.p, plain.len }, { "/q.efi.extra.d/a.addon.efi", addon.p, addon.len } },
-		  2, 1, NULL },
-		{ { { "/p.efi", plain.p, plain.len }, { "/a.addon.efi", addon.p, addon.len } }, 2, 1, NULL },
+		{ { { "/p.efi", plain.p, plain.len },
+		    { "/p.efi.extra.d/a.addon.efi", addon.p, addon.len } },
+		  2,
+		  1,
+		  "/p.efi" },
+		{ { { "/p+3-1.efi", plain.p, plain.len },
+		    { "/p.efi.extra.d/a.addon.efi", addon.p, addon.len } },
+		  2,
+		  1,
+		  "/p+3-1.efi" },
+		{ { { "/p.efi", plain.p, plain.len },
+		    { "/loader/addons/a.addon.efi", addon.p, addon.len } },
+		  2,
+		  1,
+		  "/p.efi" },
+		{ { { "/p.efi", plain.p, plain.len },
+		    { "/q.efi.extra.d/a.addon.efi", addon.p, addon.len } },
+		  2,
+		  1,
+		  NULL },
+		{ { { "/p.efi", plain.p, plain.len }, { "/a.addon.efi", addon.p, addon.len } },
+		  2,
+		  1,
+		  NULL },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct disk d = disk_of(rows[i].files, rows[i].n, ROOT_DATA, ROOT_TREE, NULL, 0);
@@ -347,14 +372,16 @@ static void named_devices(void **state)
 		{ "PARTLABEL=data", "/dev/disk/by-partlabel/tree", ASSAY_OK, NULL },
 		{ "PARTLABEL=data", NULL, ASSAY_OK, NULL },
 		{ NULL, "PARTLABEL=tree", ASSAY_OK, NULL },
-		{ "PARTUUID=a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1", NULL, ASSAY_E_NOTFOUND, "no such partition" },
+		{ "PARTUUID=a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1", NULL, ASSAY_E_NOTFOUND,
+		  "no such partition" },
 		{ "PARTLABEL=Data", NULL, ASSAY_E_NOTFOUND, "no such partition" },
 		{ "PARTLABEL=more", NULL, ASSAY_E_NOTFOUND, "more than one partition" },
 		{ "PARTLABEL=", NULL, ASSAY_E_UNSUPPORTED, "is not followed" },
 		{ "PARTLABEL=a/b", NULL, ASSAY_E_UNSUPPORTED, "is not followed" },
 		{ "/dev/sda2", NULL, ASSAY_E_UNSUPPORTED, "is not followed" },
 		{ "UUID=1", NULL, ASSAY_E_UNSUPPORTED, "is not followed" },
-		{ NULL, "/dev/disk/by-id/x", ASSAY_E_UNSUPPORTED, "systemd.verity_root_hash=/dev/disk/by-id/x is not" },
+		{ NULL, "/dev/disk/by-id/x", ASSAY_E_UNSUPPORTED,
+		  "systemd.verity_root_hash=/dev/disk/by-id/x is not" },
 	};
 
 	(void)state;
@@ -387,7 +414,8 @@ static void named_devices(void **state)
 		for (char *c = uuid; upper && *c; c++)
 			*c = (char)(*c >= 'a' && *c <= 'f' ? *c - 32 : *c);
 		snprintf(entry, sizeof(entry),
-			 "efi /l\noptions roothash=%s systemd.verity_root_data=PARTUUID=%s\n", hex, uuid);
+			 "efi /l\noptions roothash=%s systemd.verity_root_data=PARTUUID=%s\n", hex,
+			 uuid);
 		const struct disk_file file = { "/loader/entries/a.conf", entry, strlen(entry) };
 		struct disk d = disk_of(&file, 1, ROOT_DATA, ROOT_TREE, NULL, 0);
 		ASSAY_AUTO(assay_verity_pairs) *pairs = pairs_of(&d);
@@ -465,8 +493,9 @@ static void whole_devices(void **state)
 
 		memcpy(copy, tree_data(), len);
 		for (int given = 0; given < 2; given++) {
-			assert_int_equal(of_data(copy, len, given ? tree->data_size : ASSAY_NO_OFFSET,
-						 &pairs, &err),
+			assert_int_equal(of_data(copy, len,
+						 given ? tree->data_size : ASSAY_NO_OFFSET, &pairs,
+						 &err),
 					 0);
 			assert_int_equal(pairs->n, 1);
 			assert_true(pairs->p[0].checked && pairs->p[0].report.verified);
@@ -554,7 +583,8 @@ static void application_disk(void **state)
 			assert_false(pairs->p[0].checked && pairs->p[0].report.verified);
 		if (fault == 3) {
 			assert_int_equal(pairs->p[0].report.n_faults, 1);
-			assert_int_equal(pairs->p[0].report.faults[0].level, pairs->p[0].report.levels);
+			assert_int_equal(pairs->p[0].report.faults[0].level,
+					 pairs->p[0].report.levels);
 		}
 		assay_verity_pairs_free(&pairs);
 		done(&d);

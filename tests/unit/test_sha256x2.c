@@ -24,7 +24,8 @@ static void oracle(const void *prefix, size_t n, const void *p, size_t len, uint
 	EVP_MD_CTX_free(ctx);
 }
 
-/* NIST, "Cryptographic Standards and Guidelines: Examples with Intermediate Values", SHA-256, and FIPS 180-2, B. */
+/* NIST, "Cryptographic Standards and Guidelines: Examples with Intermediate Values", SHA-256, and
+ * FIPS 180-2, B. */
 static void nist(void **state)
 {
 	static const struct {
@@ -70,10 +71,12 @@ static uint32_t random32(void)
 	return seed ^= seed << 5;
 }
 
-/* Each length around the padding's edges with each prefix, and long ones by chance; each in memory of its own size. */
+/* Each length around the padding's edges with each prefix, and long ones by chance; each in memory
+ * of its own size. */
 static void one(size_t prefix_len, size_t len, unsigned shift_a, unsigned shift_b)
 {
-	uint8_t *prefix = malloc(prefix_len + 1), *a = malloc(len + shift_a), *b = malloc(len + shift_b);
+	uint8_t *prefix = malloc(prefix_len + 1), *a = malloc(len + shift_a),
+		*b = malloc(len + shift_b);
 	uint8_t got_a[32], got_b[32], want[32];
 	struct assay_sha256x2 x;
 

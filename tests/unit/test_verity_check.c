@@ -38,14 +38,17 @@ static void whole_trees(void **state)
 
 				if (counts[c] * dbs > 9 << 20)
 					continue;
-				struct verity_tree *t = verity_make((enum assay_bank)bank, done % 5 != 0, dbs,
-						      hbs, counts[c], salts[done % 4], 0);
+				struct verity_tree *t =
+					verity_make((enum assay_bank)bank, done % 5 != 0, dbs, hbs,
+						    counts[c], salts[done % 4], 0);
 				assay_hash_set_threads(done % 3 + 1);
 				assert_int_equal(verity_check(t, &r, &err), 0);
 				assert_true(r.verified);
 				assert_int_equal(r.n_faults, 0);
-				assert_memory_equal(r.data_root, t->root, verity_digest_size(&t->p));
-				assert_memory_equal(r.tree_root, t->root, verity_digest_size(&t->p));
+				assert_memory_equal(r.data_root, t->root,
+						    verity_digest_size(&t->p));
+				assert_memory_equal(r.tree_root, t->root,
+						    verity_digest_size(&t->p));
 				assert_int_equal(r.levels, counts[c] == 1	    ? 0
 							   : counts[c] <= per	    ? 1
 							   : counts[c] <= per * per ? 2
@@ -146,7 +149,8 @@ static void flipped_superblock(void **state)
 	verity_drop(t);
 }
 
-/* Each bit of a device, its data, superblock and tree: the block it is in is named, or nothing covers it. */
+/* Each bit of a device, its data, superblock and tree: the block it is in is named, or nothing
+ * covers it. */
 static void every_bit(void **state)
 {
 	/* 8 digests in a block: 9 data blocks, 2 on level 1, 1 on level 2. */
@@ -178,7 +182,8 @@ static void every_bit(void **state)
 			uncovered++;
 		}
 	}
-	/* UUID, what follows the algorithm's end mark, padding, what follows the salt (flipped_superblock). */
+	/* UUID, what follows the algorithm's end mark, padding, what follows the salt
+	 * (flipped_superblock). */
 	assert_int_equal(uncovered, 8 * (16 + (64 - 39) + 6 + (512 - 88 - 16)));
 	assay_hash_set_threads(0);
 	verity_drop(t);
@@ -403,18 +408,12 @@ static void out_of_memory(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(whole_trees),
-	cmocka_unit_test(flipped_data),
-	cmocka_unit_test(flipped_tree),
-	cmocka_unit_test(flipped_superblock),
-	cmocka_unit_test(every_bit),
-	cmocka_unit_test(several_faults),
-	cmocka_unit_test(another_root),
-	cmocka_unit_test(tree_root),
-	cmocka_unit_test(spare_area),
-	cmocka_unit_test(short_devices),
-	cmocka_unit_test(without_superblock),
-	cmocka_unit_test(progress),
+	cmocka_unit_test(whole_trees),	      cmocka_unit_test(flipped_data),
+	cmocka_unit_test(flipped_tree),	      cmocka_unit_test(flipped_superblock),
+	cmocka_unit_test(every_bit),	      cmocka_unit_test(several_faults),
+	cmocka_unit_test(another_root),	      cmocka_unit_test(tree_root),
+	cmocka_unit_test(spare_area),	      cmocka_unit_test(short_devices),
+	cmocka_unit_test(without_superblock), cmocka_unit_test(progress),
 	cmocka_unit_test(out_of_memory),
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What systemd makes of a command line. Each row names the function of systemd (252.39 and 257.13) that decides it;
- * files: veritysetup-generator.c, veritysetup.c, fstab-generator.c, proc-cmdline.c, extract-word.c.
+ * What systemd makes of a command line. Each row names the function of systemd (252.39 and 257.13)
+ * that decides it; files: veritysetup-generator.c, veritysetup.c, fstab-generator.c,
+ * proc-cmdline.c, extract-word.c.
  */
 #include "tests/unit/unit.h"
 #include "tests/unit/alloc.h"
@@ -54,12 +55,14 @@ static void rules(void **state)
 		{ "xroothash=" A, 0, NULL },
 		{ "roothashx=" A, 0, NULL },
 		{ "RootHash=" A, 0, NULL },
-		/* proc_cmdline_value_missing(): a key alone is passed over, an empty value is one */
+		/* proc_cmdline_value_missing(): a key alone is passed over, an empty value is one
+		 */
 		{ "roothash", 0, NULL },
 		{ "roothash=" A " roothash", 0xaa, NULL },
 		{ "roothash=", -1, "is no root hash" },
 		{ "roothash=" A " roothash=", -1, "is no root hash" },
-		/* proc_cmdline.c, mangle_word(); fstab-generator.c has no PROC_CMDLINE_STRIP_RD_PREFIX */
+		/* proc_cmdline.c, mangle_word(); fstab-generator.c has no
+		   PROC_CMDLINE_STRIP_RD_PREFIX */
 		{ "rd.roothash=" A, -1, "nothing mounts" },
 		{ "rd.roothash=" A " root=/dev/mapper/root", 0xaa, NULL },
 		{ "roothash=" A " rd.roothash=" B, 0xbb, NULL },
@@ -76,8 +79,10 @@ static void rules(void **state)
 		{ "x=\\ roothash=" A, 0xaa, NULL },
 		{ "roothash=" A "\n", 0xaa, NULL },
 		{ "\troothash=" A "\rquiet", 0xaa, NULL },
-		/* hexdecoct.c, unhexmem_full(): any case, blanks between digits, an even number of digits */
-		{ "roothash=AAAAAAAAAAAAAAAAaaaaaaaaaaaaaaaaAAAAAAAAAAAAAAAAaaaaaaaaaaaaaaaa", 0xaa, NULL },
+		/* hexdecoct.c, unhexmem_full(): any case, blanks between digits, an even number of
+		   digits */
+		{ "roothash=AAAAAAAAAAAAAAAAaaaaaaaaaaaaaaaaAAAAAAAAAAAAAAAAaaaaaaaaaaaaaaaa", 0xaa,
+		  NULL },
 		{ "roothash='a a" A "'", 0xaa, NULL },
 		{ "roothash=a" A, -1, "is no root hash" },
 		{ "roothash=0x" A, -1, "is no root hash" },
@@ -104,28 +109,43 @@ static void rules(void **state)
 		{ "roothash=" A " rd.systemd.verity=0", -1, "systemd.verity=0" },
 		{ "systemd.verity=0", 0, NULL },
 		/* create_special_device(): without a root hash there is no device */
-		{ "systemd.verity_root_data=PARTUUID=x systemd.verity_root_hash=PARTUUID=y", 0, NULL },
+		{ "systemd.verity_root_data=PARTUUID=x systemd.verity_root_hash=PARTUUID=y", 0,
+		  NULL },
 		/* veritysetup.c, parse_options() */
 		{ "roothash=" A " systemd.verity_root_options=", 0xaa, NULL },
-		{ "roothash=" A " systemd.verity_root_options=restart-on-corruption,_netdev", 0xaa, NULL },
-		{ "roothash=" A " systemd.verity_root_options=superblock=yes,data-block-size=512,salt=-", 0xaa, NULL },
+		{ "roothash=" A " systemd.verity_root_options=restart-on-corruption,_netdev", 0xaa,
+		  NULL },
+		{ "roothash=" A
+		  " systemd.verity_root_options=superblock=yes,data-block-size=512,salt=-",
+		  0xaa, NULL },
 		{ "roothash=" A " systemd.verity_root_options=hash-offset=0", 0xaa, NULL },
 		{ "roothash=" A " systemd.verity_root_options=root-hash-signature=/s", 0xaa, NULL },
-		{ "roothash=" A " systemd.verity_root_options=/signature,ignore-corruption", 0xaa, NULL },
+		{ "roothash=" A " systemd.verity_root_options=/signature,ignore-corruption", 0xaa,
+		  NULL },
 		{ "roothash=" A " systemd.verity_root_options=base64:AAAA", 0xaa, NULL },
-		{ "roothash=" A " systemd.verity_root_options=ignore-corruption", -1, "'ignore-corruption'" },
-		{ "roothash=" A " systemd.verity_root_options=nofail,ignore-corruption", -1, "'ignore-corruption'" },
-		{ "roothash=" A " systemd.verity-root-options=ignore-corruption", -1, "'ignore-corruption'" },
-		{ "roothash=" A " rd.systemd.verity_root_options=ignore-corruption", -1, "'ignore-corruption'" },
-		{ "roothash=" A " systemd.verity_root_options=superblock=no,salt=-", -1, "'superblock=no'" },
-		{ "roothash=" A " systemd.verity_root_options=superblock=,nofail", -1, "'superblock='" },
-		{ "roothash=" A " systemd.verity_root_options=hash-offset=4096", -1, "'hash-offset=4096'" },
+		{ "roothash=" A " systemd.verity_root_options=ignore-corruption", -1,
+		  "'ignore-corruption'" },
+		{ "roothash=" A " systemd.verity_root_options=nofail,ignore-corruption", -1,
+		  "'ignore-corruption'" },
+		{ "roothash=" A " systemd.verity-root-options=ignore-corruption", -1,
+		  "'ignore-corruption'" },
+		{ "roothash=" A " rd.systemd.verity_root_options=ignore-corruption", -1,
+		  "'ignore-corruption'" },
+		{ "roothash=" A " systemd.verity_root_options=superblock=no,salt=-", -1,
+		  "'superblock=no'" },
+		{ "roothash=" A " systemd.verity_root_options=superblock=,nofail", -1,
+		  "'superblock='" },
+		{ "roothash=" A " systemd.verity_root_options=hash-offset=4096", -1,
+		  "'hash-offset=4096'" },
 		{ "roothash=" A " systemd.verity_root_options=something", -1, "'something'" },
 		{ "roothash=" A " systemd.verity_usr_options=something", 0xaa, NULL },
 		/* generator.c: the options go into a unit between quotes */
-		{ "roothash=" A " systemd.verity_root_options=salt=\\x2cignore-corruption", -1, "backslashes" },
-		{ "roothash=" A " systemd.verity_root_options=salt=\"',ignore-corruption,'\"", -1, "quotes" },
-		/* the kernel: COMMAND_LINE_SIZE, bootconfig, dm-init; systemd-stub's shall_be_whitespace() */
+		{ "roothash=" A " systemd.verity_root_options=salt=\\x2cignore-corruption", -1,
+		  "backslashes" },
+		{ "roothash=" A " systemd.verity_root_options=salt=\"',ignore-corruption,'\"", -1,
+		  "quotes" },
+		/* the kernel: COMMAND_LINE_SIZE, bootconfig, dm-init; systemd-stub's
+		   shall_be_whitespace() */
 		{ "bootconfig roothash=" A, -1, "bootconfig" },
 		{ "roothash=" A "\x7f", -1, "0x7f" },
 		{ "dm-mod.create=\"root,,,ro,0 8 verity 1 a b\" roothash=" A, -1, "dm-mod.create" },
@@ -147,7 +167,8 @@ static void usr(void **state)
 		{ "rd.usrhash=" A " mount.usr=/dev/mapper/usr", 0xaa, NULL },
 		{ "usrhash=" A " mount.usr=/dev/sda2", -1, "mount.usr=/dev/sda2 is mounted" },
 		{ "usrhash=" A " root=/dev/sda2", 0xaa, NULL },
-		{ "usrhash=" A " systemd.verity_usr_options=ignore-corruption", -1, "ignore-corruption" },
+		{ "usrhash=" A " systemd.verity_usr_options=ignore-corruption", -1,
+		  "ignore-corruption" },
 		{ "usrhash=" A " systemd.verity_root_options=ignore-corruption", 0xaa, NULL },
 		{ "usrhash=" A " systemd.verity=f", -1, "systemd.verity=0" },
 	};
@@ -160,7 +181,8 @@ static void usr(void **state)
 static void devices_and_fec(void **state)
 {
 	static const char text[] =
-		"roothash=" A " systemd.verity_root_data=PARTUUID=1 systemd.verity-root_data=PARTUUID=2 "
+		"roothash=" A
+		" systemd.verity_root_data=PARTUUID=1 systemd.verity-root_data=PARTUUID=2 "
 		"rd.systemd.verity_root_hash='PARTLABEL=a b' "
 		"systemd.verity_root_options=fec-device=/dev/x,fec-offset=4096,fec-roots=2";
 	ASSAY_AUTO(assay_verity_named) *n = NULL;
@@ -208,10 +230,8 @@ static void out_of_memory(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(rules),
-	cmocka_unit_test(usr),
-	cmocka_unit_test(devices_and_fec),
-	cmocka_unit_test(too_long),
+	cmocka_unit_test(rules),	   cmocka_unit_test(usr),
+	cmocka_unit_test(devices_and_fec), cmocka_unit_test(too_long),
 	cmocka_unit_test(out_of_memory),
 };
 

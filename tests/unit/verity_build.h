@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dm-verity devices in memory, made by the book, level by level with all of it in memory; veritysetup's are in
- * verity.bats.
+ * dm-verity devices in memory, made by the book, level by level with all of it in memory;
+ * veritysetup's are in verity.bats.
  */
 #ifndef ASSAY_TESTS_VERITY_BUILD_H
 #define ASSAY_TESTS_VERITY_BUILD_H
@@ -27,7 +27,8 @@ static inline size_t verity_digest_size(const struct assay_verity_params *p)
 	return p->bank == ASSAY_SHA256 ? 32 : p->bank == ASSAY_SHA384 ? 48 : 64;
 }
 
-static inline void verity_digest(const struct assay_verity_params *p, const void *block, size_t len, uint8_t *ret)
+static inline void verity_digest(const struct assay_verity_params *p, const void *block, size_t len,
+				 uint8_t *ret)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	const EVP_MD *md = p->bank == ASSAY_SHA256   ? EVP_sha256()
@@ -69,10 +70,11 @@ static inline void verity_put_superblock(uint8_t *sb, const struct assay_verity_
 
 /* Into `tree`, which is at the hash device's first block behind the superblock. Returns its size.
  */
-static inline size_t verity_build(const struct assay_verity_params *p, const uint8_t *data, uint8_t *tree,
-		    uint8_t *root, int spare_level)
+static inline size_t verity_build(const struct assay_verity_params *p, const uint8_t *data,
+				  uint8_t *tree, uint8_t *root, int spare_level)
 {
-	size_t per = 1, stride = verity_digest_size(p), n = p->data_blocks, size = p->data_block_size;
+	size_t per = 1, stride = verity_digest_size(p), n = p->data_blocks,
+	       size = p->data_block_size;
 	size_t blocks[32], total = 0, levels = 0;
 	uint8_t *below = NULL;
 
@@ -91,7 +93,7 @@ static inline size_t verity_build(const struct assay_verity_params *p, const uin
 		memset(level, 0, blocks[l] * p->hash_block_size);
 		for (size_t i = 0; i < n; i++)
 			verity_digest(p, (l ? below : data) + i * size, size,
-			       level + i / per * p->hash_block_size + i % per * stride);
+				      level + i / per * p->hash_block_size + i % per * stride);
 		if (spare_level == (int)l + 1)
 			level[p->hash_block_size * blocks[l] - 1] = 1;
 		below = level;
@@ -103,8 +105,9 @@ static inline size_t verity_build(const struct assay_verity_params *p, const uin
 	return total * p->hash_block_size;
 }
 
-static inline struct verity_tree *verity_make(enum assay_bank bank, unsigned type, uint32_t dbs, uint32_t hbs,
-			 uint64_t blocks, size_t salt, int spare_level)
+static inline struct verity_tree *verity_make(enum assay_bank bank, unsigned type, uint32_t dbs,
+					      uint32_t hbs, uint64_t blocks, size_t salt,
+					      int spare_level)
 {
 	struct verity_tree *t = calloc(1, sizeof(*t));
 	struct assay_err err;
@@ -124,13 +127,15 @@ static inline struct verity_tree *verity_make(enum assay_bank bank, unsigned typ
 	for (size_t i = 0; i < t->data_size; i++)
 		t->mem[VERITY_SHIFT + i] = (uint8_t)(i * 31 + i / 251 + i / 65521);
 	verity_put_superblock(t->mem + VERITY_SHIFT + t->data_size, &t->p);
-	verity_build(&t->p, t->mem + VERITY_SHIFT, t->mem + VERITY_SHIFT + t->data_size + first, t->root, spare_level);
-	assert_int_equal(
-		assay_src_from_mem(t->mem, VERITY_SHIFT + t->data_size + t->hash_size, &t->whole, &err),
-		0);
+	verity_build(&t->p, t->mem + VERITY_SHIFT, t->mem + VERITY_SHIFT + t->data_size + first,
+		     t->root, spare_level);
+	assert_int_equal(assay_src_from_mem(t->mem, VERITY_SHIFT + t->data_size + t->hash_size,
+					    &t->whole, &err),
+			 0);
 	assert_int_equal(assay_src_slice(t->whole, VERITY_SHIFT, t->data_size, &t->data, &err), 0);
-	assert_int_equal(
-		assay_src_slice(t->whole, VERITY_SHIFT + t->data_size, t->hash_size, &t->hash, &err), 0);
+	assert_int_equal(assay_src_slice(t->whole, VERITY_SHIFT + t->data_size, t->hash_size,
+					 &t->hash, &err),
+			 0);
 	return t;
 }
 
@@ -143,7 +148,8 @@ static inline void verity_drop(struct verity_tree *t)
 	free(t);
 }
 
-static inline int verity_check(struct verity_tree *t, struct assay_verity_report *r, struct assay_err *err)
+static inline int verity_check(struct verity_tree *t, struct assay_verity_report *r,
+			       struct assay_err *err)
 {
 	struct assay_verity_params p;
 
