@@ -253,3 +253,33 @@ assay-containers: all as listed" ]
 	[[ $output == *", actual @local/box:3 "* ]]
 	guest 1 'truncate -s 600 containers/box.tar'
 }
+
+# The guest's program with this machine's podman, whose store is a folder of the test.
+loads() { # STATUS
+	mkdir -p bin
+	printf '#!/bin/sh\nexec %s --root %s --runroot %s --storage-driver vfs "$@"\n' "$(type -p podman)" "$work/store" "$work/run" \
+		>bin/podman
+	chmod +x bin/podman
+	PATH=$work/bin:$PATH run -"$1" "$top/image/root/usr/lib/assay/containers" load g
+	echo "$output"
+}
+
+@test "guest: podman has to take each archive, and to have the listed IDs and no others" {
+	need podman
+	[ "$(id -u)" -eq 0 ] || skip "podman's store without a user namespace needs root"
+	podman --root "$work/store" --runroot "$work/run" --storage-driver vfs info &>/dev/null || skip "podman does not run here"
+	guest 0 :
+	loads 0
+	[ "${lines[-1]}" = "assay-containers: all as listed" ]
+	[ "$(podman --root "$work/store" --runroot "$work/run" --storage-driver vfs images --no-trunc --format '{{.ID}}')" = "$(<box.id)" ]
+	# One more, from elsewhere
+	bin/podman tag localhost/box:3 localhost/other:1
+	loads 1
+	[[ $output == *"WRONG: podman's images differ; expected:"*"@local/box:3 $(<box.id)"*"actual:"*"@local/other:1 $(<box.id)"* ]]
+	bin/podman rmi --force --all >/dev/null
+	# A layer that is not the configuration's; name, configuration and ID are right.
+	guest 0 "LC_ALL=C sed 's/^echo one/echo two/' containers/box.tar >x && mv x containers/box.tar"
+	loads 1
+	[[ $output == *"WRONG: g/containers/box.tar: podman refuses it: "* ]]
+	[ -z "$(bin/podman images --quiet)" ]
+}
