@@ -285,6 +285,23 @@ fat_disk() {
 	[ -z "$output" ]
 }
 
+@test "a disk in qcow2, in gzip, and as Google Cloud packs it: told from packed archives by what is in them" {
+	mkdir -p "$work/f" && cp old.tar "$work/f"
+	fat_disk "$work/disk.raw" "$work/f"
+	gzip -c < "$work/disk.raw" > "$work/disk.gz"
+	tar -C "$work" -czf "$work/disk.tar.gz" disk.raw
+	local d disks=(disk.gz disk.tar.gz)
+	if command -v qemu-img > /dev/null && command -v qemu-nbd > /dev/null; then
+		qemu-img convert -O qcow2 "$work/disk.raw" "$work/disk.qcow2"
+		disks+=(disk.qcow2)
+	fi
+	for d in "${disks[@]}"; do
+		run -0 --separate-stderr assay containers --json "$work/$d"
+		jq -e --arg id "sha256:$id" --arg d "$work/$d" 'length == 1 and .[0].image_id == $id and .[0].layers_verified and .[0].disk == $d and .[0].archive == "/old.tar"' <<< "$output"
+	done
+	[ ${#disks[@]} -eq 3 ] || skip "qemu-img or qemu-nbd is missing"
+}
+
 @test "in squashfs, ext4 and erofs alike: links, hard links, several archives; a bit in a layer" {
 	mkdir -p "$work/r/opt/images" "$work/r/etc"
 	cp old.tar "$work/r/opt/images/a.tar"

@@ -210,6 +210,40 @@ static void ceilings(void **state)
 	free(t.p);
 }
 
+/* The seeds of the fuzz target that other tools packed: xz, bzip2, gzip in two members, zstd with a
+ * skippable frame behind. */
+static void seeds(void **state)
+{
+	static const struct {
+		const char *name;
+		enum assay_packing packing;
+		bool damaged;
+	} rows[] = {
+		{ "xz", ASSAY_PACKING_XZ, false },
+		{ "bzip2", ASSAY_PACKING_BZIP2, false },
+		{ "members", ASSAY_PACKING_GZIP, false },
+		{ "skippable", ASSAY_PACKING_ZSTD, false },
+		{ "damaged", ASSAY_PACKING_GZIP, true },
+	};
+	const struct assay_container_opts opts = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ASSAY_AUTO(assay_containers) *c = NULL;
+		ASSAY_AUTO(assay_src) *src = NULL;
+		struct assay_err err = { 0 };
+		char path[100];
+
+		snprintf(path, sizeof(path), "tests/corpus/container/docker-%s", rows[i].name);
+		if (assay_src_open_file(path, &src, &err) < 0 ||
+		    assay_containers_read(src, &opts, &c, &err) < 0)
+			fail_msg("%s: %s", path, err.msg);
+		assert_int_equal(c->blobs[0].packing, rows[i].packing);
+		assert_int_equal(c->blobs[0].damage != NULL, rows[i].damaged);
+		assert_int_equal(assay_container_verified(c, &c->images[0]), !rows[i].damaged);
+	}
+}
+
 static int parse(const char *text, struct assay_measurements *m, struct assay_err *err)
 {
 	return assay_measurements_parse(text, strlen(text), m, err);
@@ -245,7 +279,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_and_layers), cmocka_unit_test(wrong_digests),
 		cmocka_unit_test(every_cut),	  cmocka_unit_test(names),
-		cmocka_unit_test(ceilings),	  cmocka_unit_test(measurements),
+		cmocka_unit_test(ceilings),	  cmocka_unit_test(seeds),
+		cmocka_unit_test(measurements),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
