@@ -3,42 +3,12 @@
 #include "measure/container/store_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "core/log.h"
-#include "core/text.h"
+#include "core/temp.h"
 #include "measure/container/unpack.h"
-
-/* Not /tmp, which is memory on many machines. */
-#define FOLDER "/var/tmp"
-
-static int open_nameless(int *ret, struct assay_err *err)
-{
-	const char *folder = secure_getenv("TMPDIR");
-	ASSAY_AUTO_FREE char *path = NULL;
-
-	if (!folder || !*folder)
-		folder = FOLDER;
-	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
-		/* The filesystem cannot do it. */
-		path = assay_asprintf("%s/assay-XXXXXX", folder);
-		if (!path)
-			return assay_fail_mem(err);
-		fd = mkostemp(path, O_CLOEXEC);
-		if (fd >= 0)
-			unlink(path);
-	}
-	if (fd < 0) {
-		assay_fail_sys(err, "cannot make a temporary file");
-		return assay_wrap(err, "%s", folder);
-	}
-	*ret = fd;
-	return 0;
-}
 
 static int write_all(int fd, const uint8_t *p, size_t n, struct assay_err *err)
 {
@@ -48,7 +18,8 @@ static int write_all(int fd, const uint8_t *p, size_t n, struct assay_err *err)
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0)
-			return assay_fail_sys(err, "cannot write to a temporary file");
+			return assay_fail_sys(err, "cannot write a temporary file in %s",
+					      assay_temp_folder());
 		p += w;
 		n -= (size_t)w;
 	}
@@ -100,7 +71,7 @@ int assay_spool(struct assay_src *packed, enum assay_packing packing, uint64_t l
 {
 	int fd = -1;
 
-	if (open_nameless(&fd, err) < 0)
+	if (assay_temp_open(&fd, err) < 0)
 		return -1;
 	if (unpack_into(fd, packed, packing, limit, err) < 0) {
 		close(fd);

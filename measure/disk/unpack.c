@@ -16,6 +16,7 @@
 #include "core/cur.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "core/temp.h"
 #include "core/text.h"
 #include "measure/archive_lib.h"
 #include "measure/disk/crc32.h"
@@ -36,21 +37,8 @@ struct sink {
 
 static int sink_open(struct sink *s, struct assay_err *err)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	s->dir = tmp && *tmp ? tmp : "/var/tmp";
-	s->fd = open(s->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (s->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-		/* A filesystem without nameless files. */
-		ASSAY_AUTO_FREE char *name = assay_asprintf("%s/assay-disk-XXXXXX", s->dir);
-
-		if (!name)
-			return assay_fail_mem(err);
-		s->fd = mkostemp(name, O_CLOEXEC);
-		if (s->fd >= 0)
-			unlink(name);
-	}
-	return s->fd < 0 ? assay_fail_sys(err, "cannot make a temporary file in %s", s->dir) : 0;
+	s->dir = assay_temp_folder();
+	return assay_temp_open(&s->fd, err);
 }
 
 static bool all_zeros(const uint8_t *p, size_t n)
