@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static void print_log(enum assay_log_level level, const char *text, void *arg)
 
 static void print_progress(uint64_t done, uint64_t total, void *arg)
 {
-	static unsigned last = 101;
+	static atomic_uint last = 101; /* a disk is hashed beside its parts */
 	unsigned percent = total ? (unsigned)(done / (total / 100 + 1)) : 100;
 
 	(void)arg;
