@@ -98,6 +98,9 @@ $(OUT)/assay-agent: $(agent_obj)
 
 # Unit tests: one program for each module. libs_<test> names what one of them needs beyond cmocka.
 libs_test_replay := -ltpms
+libs_test_initrd := -lz
+libs_test_modules := -lz
+libs_test_unpack := -lbz2 -llz4 -llzma -lz -lzstd
 .PHONY: unit-tests
 unit-tests: $(unit_bin)
 $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(OUT)/libassay.a

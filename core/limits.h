@@ -181,4 +181,25 @@
 /* An archive that is packed as a whole, when unpacked: it fills a disk, so less than what is read in place. */
 #define ASSAY_CONTAINER_MAX_SPOOL (256ULL << 30)
 
+/*
+ * Initrds. A header's size field ends at 4 GiB a file; what is unpacked lies in memory, and the
+ * largest met, live systems with their root filesystem inside, have some GiB.
+ */
+#define ASSAY_INITRD_MAX_UNPACKED (8ULL << 30)
+#define ASSAY_INITRD_MAX_ARCHIVES 65536U
+/* A distribution's initrd of all modules has some ten thousand members. */
+#define ASSAY_INITRD_MAX_MEMBERS (1U << 18)
+#define ASSAY_INITRD_MAX_NAMES (64U << 20) /* bytes of all names and link targets */
+#define ASSAY_CPIO_MAX_NAME 4096U	   /* PATH_MAX; the kernel passes over longer ones */
+/* bootconfig: XBC_DATA_MAX of the kernel is 32 KiB. */
+#define ASSAY_BOOTCONFIG_MAX (32U << 10)
+/* Memory of an xz or lzma decoder: xz -9 asks for 65 MiB. And zstd's own limit for windows. */
+#define ASSAY_UNPACK_MAX_MEMORY (160ULL << 20)
+#define ASSAY_UNPACK_MAX_WINDOW_LOG 27
+/* A kernel module: the largest of Debian's 6.12, amdgpu, has 24 MiB with its symbols. */
+#define ASSAY_MODULE_MAX (256U << 20)
+#define ASSAY_ELF_MAX_SECTIONS 65280U /* SHN_LORESERVE */
+/* Different kernel releases, and different vermagics, that are told about: one is right. */
+#define ASSAY_MODULE_MAX_RELEASES 64U
+
 #endif

@@ -40,6 +40,10 @@ debian-13) fuzz+=(libclang-rt-19-dev) ;;
 *) ;;
 esac
 
+# Streams of initrds: headers; the libraries come with libarchive.
+build+=(libbz2-dev liblz4-dev liblzma-dev libzstd-dev zlib1g-dev)
+check+=(lz4)
+
 wanted=("${build[@]}")
 for g in "${groups[@]}"; do
 	case $g in

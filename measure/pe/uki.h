@@ -89,6 +89,27 @@ int assay_linux_detect(struct assay_src *kernel, bool *ret, struct assay_err *er
  */
 int assay_linux_version(struct assay_src *kernel, char **ret, struct assay_err *err) ASSAY_MUST;
 
+/* What the header of a kernel image says; what it does not have is 0. */
+struct assay_linux_header {
+	const char *arch; /* "x86", "arm64", "riscv", "zboot": a packed EFI image of another machine */
+	/* x86: */
+	uint16_t protocol; /* 0x020f: 2.15 */
+	uint8_t setup_sects;
+	uint8_t loadflags;
+	uint16_t xloadflags;
+	bool relocatable;
+	uint32_t cmdline_size, init_size;
+	uint64_t syssize; /* bytes of protected-mode code */
+	/* x86 and zboot: the packed kernel, in the file */
+	uint64_t payload_offset, payload_size;
+	char packing[33]; /* zboot: how it is packed, as it says itself */
+	/* arm64, RISC-V: */
+	uint64_t text_offset, image_size, flags;
+};
+/* ASSAY_E_UNSUPPORTED when the file has none of these headers. */
+int assay_linux_header_read(struct assay_src *kernel, struct assay_linux_header *ret,
+			    struct assay_err *err) ASSAY_MUST;
+
 /*
  * The kernel inside, as stubs hand it to LoadImage: a slice of pe->src with the section's virtual
  * size. ASSAY_E_UNSUPPORTED when that size exceeds what the file holds.

@@ -12,6 +12,7 @@
 #include "core/guid.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "measure/boot/initrds.h"
 #include "measure/boot/order.h"
 
 struct loader {
@@ -290,54 +291,6 @@ static size_t n_initrds(const struct assay_boot_entry *entry)
 	return entry->kind == ASSAY_ENTRY_LINUX ? entry->n_initrds : 0;
 }
 
-/* The initrds of a Type 1 entry as the boot loader joins them. */
-static int join_initrds(struct loader *l, const struct assay_boot_entry *entry,
-			struct assay_src **ret, struct assay_err *err)
-{
-	struct assay_src **parts = calloc(2 * entry->n_initrds, sizeof(struct assay_src *));
-	size_t n = 0;
-	int rc = -1;
-
-	if (!parts)
-		return assay_fail_mem(err);
-	for (size_t i = 0; i < entry->n_initrds; i++) {
-		ASSAY_AUTO_FREE char *path = NULL;
-		bool last = i + 1 == entry->n_initrds;
-
-		if (assay_boot_path(entry->initrds[i], &path, err) < 0)
-			goto out;
-		if (assay_fs_file(l->c->image->fs, path, &parts[n], NULL, err) < 0) {
-			assay_wrap(err, "entry %s: initrd", entry->id);
-			goto out;
-		}
-		size_t rest = (size_t)(assay_src_size(parts[n]) % 4);
-		n++;
-		if (rest == 0 || l->rules == ASSAY_SDBOOT_252)
-			continue;
-		if (last) {
-			/* 257 itself padded the last one too; 257.1 on does not. */
-			const char *version = l->boot->info.version;
-			if (!version || strncmp(version, "257.", 4) != 0) {
-				assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
-					   "entry %s: whether systemd-boot %s pads an initrd whose length is "
-					   "no multiple of 4 is not known",
-					   entry->id, version ? version : "of unknown version");
-				goto out;
-			}
-			continue;
-		}
-		if (assay_src_from_mem("\0\0\0", 4 - rest, &parts[n], err) < 0)
-			goto out;
-		n++;
-	}
-	rc = assay_src_join(parts, n, ret, err);
-out:
-	for (size_t i = 0; i < 2 * entry->n_initrds; i++)
-		assay_src_free(&parts[i]);
-	free(parts);
-	return rc;
-}
-
 /* "initrd=\a initrd=\b OPTIONS", or the options alone */
 static char *type1_options(const struct assay_boot_entry *entry)
 {
@@ -376,7 +329,8 @@ static int start_kernel(struct loader *l, const struct assay_boot_entry *entry,
 			return -1;
 	}
 	if (n_initrds(entry)) {
-		if (join_initrds(l, entry, &initrd, err) < 0 ||
+		if (assay_boot_initrds(l->c->image->fs, l->rules, l->boot->info.version, entry, &initrd,
+				       err) < 0 ||
 		    assay_hash_src(initrd, l->c->banks, &digest, err) < 0)
 			return -1;
 	}
