@@ -53,6 +53,7 @@ int assay_cmd_log_replay(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_ls(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_cat(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_verity(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_initrd(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_precompute(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_compare(const struct assay_verb *verb, int argc, char **argv);

@@ -3,7 +3,8 @@
 
 static const struct assay_verb verbs[] = {
 	/* A verb is a row here, a line in cli.h and a file of its name. */
-	{ "measure", "[--boot PATH] [--bank LIST] [--allow-backing] [--json] [-o FILE] (DISK | --data DISK...)",
+	{ "measure", "[--boot PATH] [--bank LIST] [--initrd] [--allow-backing] [--json] [-o FILE] "
+	  "(DISK | --data DISK...)",
 	  "Print the facts about a disk: partitions, UEFI programs, and the chain below a command line",
 	  assay_cmd_measure },
 	{ "ls", "[-lR | --mtree | --digest] [--part P] [--allow-backing] DISK [PATH]",
@@ -14,6 +15,11 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_cat, "assay-ls(1)" },
 	{ "verity", "[--json] (DISK [PART] | --root-hash HEX [OPTION]... DEVICE)",
 	  "Check dm-verity data and its hash tree against the root hash", assay_cmd_verity },
+	{ "initrd",
+	  "[--boot PATH] [-l] [--check] [--json | --mtree | --cat NAME [-o FILE]] [--allow-backing] "
+	  "(DISK | UKI | INITRD)",
+	  "List an initrd: its archives, the files that the kernel makes of them, its modules",
+	  assay_cmd_initrd },
 	{ "pe", "[--bank LIST] [--full] [--json] FILE...",
 	  "Print the Authenticode digest of UEFI programs, and what they are", assay_cmd_pe },
 	{ "log show", "[--json] LOG", "Print a firmware event log, each event in words", assay_cmd_log_show },

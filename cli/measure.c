@@ -162,7 +162,7 @@ struct options {
 	struct assay_facts_options facts;
 	struct assay_disk_opts disk;
 	const char *out;
-	bool json;
+	bool initrds, json;
 };
 
 static int measure_os(const struct options *o, const char *path)
@@ -172,8 +172,10 @@ static int measure_os(const struct options *o, const char *path)
 	ASSAY_AUTO(assay_links) *links = NULL;
 	struct assay_err err;
 
-	if (assay_cli_image_open(path, &o->disk, &image, &err) < 0 ||
-	    assay_image_facts(image, &o->facts, &facts, &links, &err) < 0)
+	if (assay_cli_image_open(path, &o->disk, &image, &err) < 0)
+		return assay_cli_fail(path, &err);
+	image->initrds = o->initrds;
+	if (assay_image_facts(image, &o->facts, &facts, &links, &err) < 0)
 		return assay_cli_fail(path, &err);
 	if (o->json || o->out) {
 		int rc = assay_cli_write_json(facts, o->out ? o->out : "-");
@@ -235,6 +237,7 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 		{ "bank", required_argument, NULL, 'b' },
 		{ "boot", required_argument, NULL, 'B' },
 		{ "data", no_argument, NULL, 'd' },
+		{ "initrd", no_argument, NULL, 'i' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "output", required_argument, NULL, 'o' },
 		{ 0 },
@@ -262,6 +265,9 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 		case 'd':
 			data = true;
 			break;
+		case 'i':
+			o.initrds = true;
+			break;
 		case 'j':
 			o.json = true;
 			break;
@@ -272,7 +278,7 @@ int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv)
 			return assay_cli_usage(verb);
 		}
 	}
-	if (data && o.facts.boot)
+	if (data && (o.facts.boot || o.initrds))
 		return assay_cli_usage_msg(verb, "nothing boots from a data disk");
 	if (argc - optind < 1 || (!data && argc - optind != 1))
 		return assay_cli_usage(verb);

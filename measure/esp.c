@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "measure/fs/fat.h"
+#include "measure/initrd/report.h"
 #include "measure/pe/report.h"
 
 struct walk {
@@ -217,6 +218,10 @@ static int program(struct walk *w, struct assay_src *src, const char *path, bool
 			assay_json_free(&o);
 			return assay_wrap(err, "partition %u (ESP): %s", w->part, path);
 		}
+	}
+	if (assay_initrd_facts(r->pe, r->info.kind, w->image->initrds, o, err) < 0) {
+		assay_json_free(&o);
+		return assay_wrap(err, "partition %u (ESP): %s", w->part, path);
 	}
 	assay_json_append(w->programs, o);
 	*ret_regions = true;

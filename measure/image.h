@@ -20,6 +20,7 @@ struct assay_image {
 	const struct assay_gpt_part *esp; /* the first EFI system partition */
 	size_t n_esps;
 	struct assay_fs *fs; /* of the ESP */
+	bool initrds;	     /* for facts: unpack the initrds of UKIs and tell what is in them */
 };
 
 /* `name` is copied. A disk without an ESP: ASSAY_E_NOTFOUND. */

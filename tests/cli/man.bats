@@ -146,6 +146,11 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	grep -q verified "$BATS_TEST_TMPDIR/stdout"
 }
 
+@test "examples of assay-initrd(1)" {
+	run_examples assay-initrd.1 5
+	[ "$(cat "$BATS_TEST_TMPDIR/stdout")" = 6.12.0-amd64 ]
+}
+
 @test "examples of assay-log(1)" {
 	run_examples assay-log.1 3
 }

@@ -81,8 +81,24 @@ check() {
 	check facts-1 "$tmp/facts" "$tmp/all"
 }
 
-@test "facts: a program is what pe prints, and three texts" {
-	diff <(jq -S '."$defs".program | del(.properties.cmdline, .properties.os_release, .properties.uname)' "$top/docs/schemas/facts-1.json") \
+@test "facts with initrds, and initrds" {
+	"$assay" measure --initrd --json disk.img > "$tmp/facts"
+	check facts-1 "$tmp/facts"
+	for f in disk.img linux.efi initrd.img "$top"/tests/corpus/cpio/*; do
+		"$assay" initrd --json "$f" > "$tmp/i-${f##*/}" 2> /dev/null || rm "$tmp/i-${f##*/}"
+	done
+	check initrd-1 "$tmp"/i-*
+	[ "$(jq -r '.archives[].compression' "$tmp"/i-* | sort -u | wc -l)" -ge 7 ]
+	[ "$(jq -r '.files[].type' "$tmp"/i-* | sort -u | wc -l)" -ge 5 ]
+	[ "$(jq -s 'map(select(.bootconfig)) | length' "$tmp"/i-*)" -eq 1 ]
+	[ "$(jq '.overridden | length' "$tmp/i-three")" -ge 1 ]
+	# what both tell is told alike
+	diff <(jq -S '.esp.programs[] | select(.path == "/EFI/BOOT/BOOTX64.EFI") | [.linux, .initrd.tree, .initrd.archives]' "$tmp/facts") \
+		<(jq -S '[.linux, .tree, .archives]' "$tmp/i-disk.img")
+}
+
+@test "facts: a program is what pe prints, three texts, kernel and initrd" {
+	diff <(jq -S '."$defs".program | del(.properties.cmdline, .properties.os_release, .properties.uname, .properties.linux, .properties.initrd)' "$top/docs/schemas/facts-1.json") \
 		<(jq -S '."$defs".program' "$top/docs/schemas/pe-1.json")
 }
 

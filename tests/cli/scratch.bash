@@ -6,7 +6,7 @@
 # What scratch_make wants and this machine lacks; nothing when all is there.
 scratch_missing() {
 	local tool
-	for tool in objcopy objdump sfdisk mformat mcopy mmd python3 jq veritysetup; do
+	for tool in cpio objcopy objdump sfdisk mformat mcopy mmd python3 jq veritysetup; do
 		command -v "$tool" > /dev/null || echo "$tool"
 	done
 	[ -e "$scratch_stub" ] || echo systemd-boot-efi
@@ -21,7 +21,17 @@ scratch_make() {
 	printf 'ID=example\n' > parts/osrel
 	printf 'console=ttyS0 quiet' > parts/cmdline
 	printf '6.12.0' > parts/uname
-	printf 'no initrd at all, of odd length' > parts/initrd
+	# Two archives, one of them packed, of a length that is no multiple of 4.
+	mkdir -p parts/root/usr/bin parts/root/usr/lib/modules/6.12.0-amd64/kernel parts/early/kernel/x86/microcode || return 1
+	printf 'ID=example\n' > parts/root/usr/lib/initrd-release
+	printf 'no module' > parts/root/usr/lib/modules/6.12.0-amd64/kernel/example.ko
+	printf 'microcode' > parts/early/kernel/x86/microcode/GenuineIntel.bin
+	ln -s usr/bin parts/root/bin
+	find parts/root parts/early -exec touch -h -d @0 {} +
+	(cd parts/early && find kernel | sort | cpio -o --quiet --reproducible -H newc -R 0:0) > parts/initrd &&
+		(cd parts/root && find . | sort | cpio -o --quiet --reproducible -H newc -R 0:0) | gzip -n >> parts/initrd || return 1
+	while (($(stat -c %s parts/initrd) % 4 != 3)); do printf '\0' >> parts/initrd; done
+	cp parts/initrd initrd.img
 	# As much of a kernel as is looked at: version of the EFI stub, the boot header's magic, version.
 	"$top/tests/fixtures/make-pe.py" parts/linux dirs=5 .text=code put=0xc4:0300 put=0x1f1:04 put=0x202:486472530f02 \
 		put=0x20e:1000 "put=0x210:$(printf '6.12.0-amd64 (debian-kernel@lists.debian.org) #1\0' | od -An -v -tx1 | tr -d ' \n')" ||

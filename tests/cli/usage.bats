@@ -32,6 +32,7 @@ calls() {
 		ls -lR disk.img
 		cat disk.img /EFI/BOOT/BOOTX64.EFI
 		verity os.img
+		initrd linux.efi
 		pe linux.efi
 		log show machine.log
 		log replay machine.log
@@ -235,7 +236,7 @@ is_usage_mistake() {
 		}
 	done < <(
 		calls
-		calls | grep -E '^(measure|pe|log|precompute|compare|platform show)' | sed 's/$/ --json/'
+		calls | grep -E '^(measure|initrd|pe|log|precompute|compare|platform show)' | sed 's/$/ --json/'
 		verbs | sed 's/$/ --help/'
 		echo --help
 		echo --version
