@@ -98,7 +98,8 @@ int assay_vhd_parse_header(struct assay_cur in, struct assay_vhd *ret, struct as
 	if (version >> 16 != 1)
 		return assay_fail(err, ASSAY_E_UNSUPPORTED, at + 24, "VHD header version 0x%08" PRIx32,
 				  version);
-	if (v.block_size < SECTOR || (v.block_size & (v.block_size - 1)) != 0 ||
+	/* Below 4 KiB, a block has no whole byte of bitmap, and readers differ about its length. */
+	if (v.block_size < 8 * SECTOR || (v.block_size & (v.block_size - 1)) != 0 ||
 	    v.block_size > (256U << 20))
 		return assay_fail(err, ASSAY_E_CORRUPT, at + 32, "VHD: blocks of %" PRIu32 " bytes",
 				  v.block_size);

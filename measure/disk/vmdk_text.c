@@ -48,21 +48,20 @@ static bool take_number(struct line *l, uint64_t *ret)
 	return strlen(word) < 19;
 }
 
-/* "Text" in quotes; fresh. */
-static char *take_quoted(struct line *l)
+/* "Text" in quotes, and not nothing. */
+static bool take_quoted(struct line *l, struct line *ret)
 {
 	const char *close;
-	char *s;
 
 	skip_blanks(l);
 	if (l->p == l->end || *l->p != '"')
-		return NULL;
+		return false;
 	close = memchr(l->p + 1, '"', (size_t)(l->end - l->p - 1));
-	if (!close)
-		return NULL;
-	s = strndup(l->p + 1, (size_t)(close - l->p - 1));
+	if (!close || close == l->p + 1)
+		return false;
+	*ret = (struct line){ l->p + 1, close };
 	l->p = close + 1;
-	return s;
+	return true;
 }
 
 static const struct {
@@ -79,6 +78,7 @@ static int parse_extent(struct line l, uint64_t at, struct assay_vmdk_descriptor
 {
 	struct assay_vmdk_extent e = { .kind = ASSAY_VMDK_OTHER }, *more;
 	uint64_t sectors, first = 0;
+	struct line name;
 	char word[24];
 
 	if (d->n == ASSAY_VMDK_MAX_EXTENTS)
@@ -94,16 +94,14 @@ static int parse_extent(struct line l, uint64_t at, struct assay_vmdk_descriptor
 		return assay_fail(err, ASSAY_E_LIMIT, at, "extents of more than %llu bytes",
 				  ASSAY_DISK_MAX_SIZE);
 	if (e.kind != ASSAY_VMDK_ZERO) {
-		e.file = take_quoted(&l);
-		if (!e.file || !*e.file) {
-			free(e.file);
+		if (!take_quoted(&l, &name))
 			return assay_fail(err, ASSAY_E_CORRUPT, at, "an extent without a file");
-		}
 		skip_blanks(&l);
-		if (l.p < l.end && (!take_number(&l, &first) || first > ASSAY_DISK_MAX_SIZE / 512)) {
-			free(e.file);
+		if (l.p < l.end && (!take_number(&l, &first) || first > ASSAY_DISK_MAX_SIZE / 512))
 			return assay_fail(err, ASSAY_E_CORRUPT, at, "an extent with an odd offset");
-		}
+		e.file = strndup(name.p, (size_t)(name.end - name.p));
+		if (!e.file)
+			return assay_fail_mem(err);
 	}
 	e.size = sectors * 512;
 	e.offset = first * 512;
@@ -198,9 +196,11 @@ int assay_vmdk_parse_descriptor(const char *text, size_t len, uint64_t at,
 		}
 		p = nl ? nl + 1 : end;
 	}
-	if (d.n == 0 || !d.type[0]) {
+	if (d.n == 0)
+		return assay_fail(err, ASSAY_E_CORRUPT, at, "no extent");
+	if (!d.type[0]) {
 		assay_vmdk_descriptor_clear(&d);
-		return assay_fail(err, ASSAY_E_CORRUPT, at, "no %s", d.n ? "createType" : "extent");
+		return assay_fail(err, ASSAY_E_CORRUPT, at, "no createType");
 	}
 	*ret = d;
 	return 0;
