@@ -32,7 +32,7 @@ check=(
 	qemu-utils sbsigntool shellcheck skopeo squashfs-tools squashfs-tools-ng strace tar time umoci xxd
 	xz-utils
 )
-bench=(binutils cryptsetup-bin e2fsprogs openssl pesign skopeo squashfs-tools time)
+bench=(binutils cryptsetup-bin e2fsprogs openssl pesign qemu-utils skopeo squashfs-tools time)
 fuzz=(clang llvm)
 case $release in
 debian-12) fuzz+=(libclang-rt-14-dev) ;;

@@ -143,16 +143,20 @@ static struct window *find(struct conn *c, uint64_t start)
 	return NULL;
 }
 
-/* The one that was not used for longest; one that is on its way only when all are. */
-static struct window *oldest(struct conn *c)
+/* The one that was not used for longest, but `keep`; one that is on its way only when all others are. */
+static struct window *oldest(struct conn *c, const struct window *keep)
 {
-	struct window *best = &c->w[0];
+	struct window *best = NULL;
 
-	for (size_t i = 1; i < WINDOWS; i++) {
-		const bool coming = c->w[i].state == COMING;
+	for (size_t i = 0; i < WINDOWS; i++) {
+		struct window *w = &c->w[i];
+		const bool coming = w->state == COMING;
 
-		if (coming == (best->state == COMING) ? c->w[i].used < best->used : !coming)
-			best = &c->w[i];
+		if (w == keep)
+			continue;
+		if (!best ||
+		    (coming == (best->state == COMING) ? w->used < best->used : !coming))
+			best = w;
 	}
 	return best;
 }
@@ -172,10 +176,11 @@ static int wait_for(struct nbd_disk *d, struct conn *c, struct window *w, struct
 	return 0;
 }
 
-static int fetch(struct nbd_disk *d, struct conn *c, uint64_t start, struct window **ret,
-		 struct assay_err *err)
+/* Into any window but `keep`, which somebody is about to read. */
+static int fetch(struct nbd_disk *d, struct conn *c, uint64_t start, const struct window *keep,
+		 struct window **ret, struct assay_err *err)
 {
-	struct window *w = oldest(c);
+	struct window *w = oldest(c, keep);
 
 	/* Fetched in vain: whether that failed is of no interest. */
 	(void)wait_for(d, c, w, NULL);
@@ -204,13 +209,13 @@ static int get(struct nbd_disk *d, struct conn *c, uint64_t start, struct window
 	const bool goes_on = start == c->expected;
 	struct window *w = find(c, start);
 
-	if (!w && fetch(d, c, start, &w, err) < 0)
+	if (!w && fetch(d, c, start, NULL, &w, err) < 0)
 		return -1;
 	w->used = ++c->clock;
 	for (uint64_t next = start + WINDOW;
 	     goes_on && next <= start + AHEAD * WINDOW && next < part_end && next < d->size;
 	     next += WINDOW) {
-		if (!find(c, next) && fetch(d, c, next, NULL, err) < 0)
+		if (!find(c, next) && fetch(d, c, next, w, NULL, err) < 0)
 			return -1;
 	}
 	c->expected = start + WINDOW;

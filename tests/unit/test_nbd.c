@@ -64,7 +64,7 @@ static void *read_all(void *arg)
 	unsigned seed = (unsigned)(size_t)&arg;
 	uint8_t *buf = malloc(SIZE);
 
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 200; i++) {
 		const size_t off = i < 4 ? 0 : (size_t)rand_r(&seed) % SIZE;
 		const size_t len = i < 4 ? SIZE : (size_t)rand_r(&seed) % (SIZE - off);
 
@@ -94,7 +94,7 @@ static void need_helper(void)
 static void test_reads(void **state)
 {
 	ASSAY_AUTO(assay_src) *src = NULL;
-	pthread_t threads[4];
+	pthread_t threads[8];
 	struct assay_err err;
 	int fd;
 
@@ -105,9 +105,9 @@ static void test_reads(void **state)
 	if (assay_nbd_open(RAW, &fd, 1, SIZE, &src, &err) < 0)
 		fail_msg("%s", err.msg);
 	close(fd);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 8; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_all, src), 0);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		void *bad;
 
 		pthread_join(threads[i], &bad);
@@ -149,6 +149,8 @@ static void test_sandbox(void **state)
 		"{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"/etc/passwd\"}}",
 		"{\"driver\":\"raw\",\"file\":{\"driver\":\"nbd\",\"server\":{\"type\":\"inet\","
 		"\"host\":\"127.0.0.1\",\"port\":\"1\"}}}",
+		"{\"driver\":\"raw\",\"file\":{\"driver\":\"nbd\",\"server\":{\"type\":\"unix\","
+		"\"path\":\"/nowhere/s\"}}}",
 	};
 	char command[400];
 	int fd;
