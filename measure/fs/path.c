@@ -144,7 +144,7 @@ int assay_fs_resolve(struct assay_fs *fs, const char *path, bool follow, uint64_
 		const size_t slashes = strspn(w.left, "/");
 
 		memmove(w.left, w.left + slashes, strlen(w.left + slashes) + 1);
-		rc = take_step(fs, &w, follow || strchr(w.left, '/'), err);
+		rc = take_step(fs, &w, follow, err);
 	}
 	if (rc < 0)
 		assay_wrap(err, "%s", path);

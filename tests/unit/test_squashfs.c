@@ -870,6 +870,12 @@ static void test_cache(void **state)
 	assert_int_equal(err.at, 99);
 	assert_int_equal(assay_blocks_read(blocks, &b, BLOCK - 1, 0, buf, 8, 0, &err), -1);
 	says(&err, ASSAY_E_CORRUPT, "a block of 999 bytes unpacks to 1000");
+	/* Two that start at one place are two. */
+	assert_int_equal(unpacked, 1);
+	assert_int_equal(assay_blocks_read(blocks, &(struct assay_block){ .at = 4, .packed = 6 },
+					   BLOCK, 0, buf, 8, 0, &err),
+			 0);
+	assert_int_equal(unpacked, 2);
 	assay_blocks_free(&blocks);
 }
 
