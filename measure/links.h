@@ -56,7 +56,8 @@ struct assay_json *assay_links_json(const struct assay_links *links);
 /*
  * Checks all of it, which reads every byte that a root hash covers, and what is in the filesystems. Adds to
  * `facts` (NULL: not wanted) the members verity, filesystems, containers, container_measurements, chain, and to
- * `regions` (NULL: not wanted) what each partition's bytes are. 0 also when links are broken.
+ * `regions` (NULL: not wanted) what each partition's bytes are. Without `facts` partitions that no root hash covers are
+ * not looked into. 0 also when links are broken.
  */
 int assay_image_links(struct assay_image *image, struct assay_json *facts,
 		      struct assay_regions *regions, struct assay_links **ret,

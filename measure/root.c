@@ -16,6 +16,7 @@
 struct job {
 	struct assay_src *disk;
 	const struct assay_gpt *gpt; /* NULL: none, the disk is one device */
+	bool vouched_only;	     /* leave partitions alone that no root hash covers */
 	struct assay_regions *regions; /* or NULL */
 	struct assay_links *links;
 	struct assay_verity_pairs *pairs;
@@ -403,7 +404,7 @@ static int look_around(struct job *j, bool *ret_root, struct assay_err *err)
 		bool is_hash;
 		const struct assay_verity_pair *pair = pair_of(j, part->index, &is_hash);
 
-		if (assay_gpt_is_esp(part) || is_hash || is_verity_type(part))
+		if (assay_gpt_is_esp(part) || is_hash || is_verity_type(part) || (!pair && j->vouched_only))
 			continue;
 		*ret_root |= pair || area.root_type;
 		if (look_into(j, &area, pair, err) < 0)
@@ -492,7 +493,7 @@ static int links_of(struct job *j, int (*run)(struct job *j, struct assay_err *e
 int assay_image_links(struct assay_image *image, struct assay_json *facts, struct assay_regions *regions,
 		      struct assay_links **ret, struct assay_err *err)
 {
-	struct job j = { .disk = image->disk, .gpt = image->gpt, .regions = regions };
+	struct job j = { .disk = image->disk, .gpt = image->gpt, .regions = regions, .vouched_only = !facts };
 
 	return links_of(&j, run_os, facts, ret, err);
 }
