@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# assay initrd against cpio, bsdtar and the packers' own tools.
+# assay initrd against cpio, bsdtar and the packers' own tools. A booted kernel: tests/boot/initrd.bats.
 bats_require_minimum_version 1.5.0
 
 setup_file() {
