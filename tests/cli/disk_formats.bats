@@ -341,7 +341,7 @@ convert() { # FILE FORMAT OPTION...
 	for f in *.*; do
 		size=$(stat -c %s "$f")
 		for cut in 1 512 $((size / 3)) $((size / 2)) $((size - 700)); do
-			head -c $((size - cut)) "$f" > cut
+			head -c $((size - cut)) "$f" > "cut"
 			echo "$f without its last $cut bytes"
 			# Or nothing of the disk was in what is missing.
 			run --separate-stderr "$assay" measure --json cut
@@ -367,7 +367,7 @@ convert() { # FILE FORMAT OPTION...
 @test "a tar file holds disk.raw and nothing else" {
 	need tar gzip
 	cp "$disk" disk.raw
-	echo more > more
+	echo more > "more"
 	tar -czf a disk.raw more
 	refused "there is also 'more' in the tar file" "$assay" ls a
 	tar -czf a more disk.raw
