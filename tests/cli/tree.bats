@@ -30,7 +30,6 @@ setup_file() {
 
 setup() {
 	assay=$(realpath "$BATS_TEST_DIRNAME/../..")/build/assay
-	make_gpt=$(realpath "$BATS_TEST_DIRNAME/../fixtures/make-gpt.py")
 	tree=$BATS_FILE_TMPDIR/tree
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
