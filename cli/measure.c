@@ -118,6 +118,25 @@ static void print_image(const struct assay_json *image)
 	print_digests(assay_json_get(image, "digest"), "        ");
 }
 
+static void print_modules(const struct assay_json *modules)
+{
+	for (size_t i = 0; i < assay_json_len(modules); i++) {
+		const struct assay_json *m = assay_json_at(modules, i);
+		const char *why = text_of(m, "reason");
+
+		printf("modules partition %lld, for ", (long long)number_of(m, "partition"));
+		print_foreign(text_of(m, "program"));
+		if (*why) {
+			fputs(": NOT its kernel's: ", stdout);
+			print_foreign(why);
+		} else {
+			fputs(": its kernel's, ", stdout);
+			print_foreign(text_of(m, "release"));
+		}
+		putchar('\n');
+	}
+}
+
 /* A disk that nothing boots from. */
 static void print_data(const struct assay_json *facts, const struct assay_links *links)
 {
@@ -155,6 +174,7 @@ static void print_facts(const struct assay_json *facts, const struct assay_links
 	}
 	putchar('\n');
 	assay_cli_links_print(links);
+	print_modules(assay_json_get(facts, "modules"));
 	print_regions(assay_json_get(facts, "regions"));
 }
 

@@ -8,6 +8,7 @@
 #include "core/guid.h"
 #include "measure/facts_priv.h"
 #include "measure/links.h"
+#include "measure/root_modules.h"
 #include "measure/whole.h"
 
 #define ASSAY_FACTS_SCHEMA "assay.facts/1"
@@ -96,7 +97,7 @@ static int parts(struct assay_image *image, const struct assay_facts_options *op
 		return -1;
 	assay_json_set(o, "esp", esp);
 	if (assay_image_links(image, o, regions, ret_links, err) < 0 ||
-	    assay_regions_json(regions, &list, err) < 0)
+	    assay_root_modules_check(o, err) < 0 || assay_regions_json(regions, &list, err) < 0)
 		return -1;
 	assay_json_set(o, "regions", list);
 	return 0;

@@ -236,3 +236,25 @@ resealed() {
 		fi
 	done
 }
+
+@test "modules of the root, and the kernel that they are for" {
+	cp -a "$from/root" root
+	mkdir -p root/usr/lib/modules/6.12.0-amd64/kernel root/usr/lib/modules/6.11.9-amd64/kernel
+	ln -s usr/lib root/lib
+	touch root/usr/lib/modules/6.12.0-amd64/kernel/{one.ko,two.ko.xz,no.module} root/usr/lib/modules/6.11.9-amd64/kernel/three.ko.zst
+	chain_squashfs root root.sqfs && chain_disk disk.img root.sqfs
+	"$assay" measure --json disk.img > facts
+	[ "$(jq -c '.filesystems[0].modules' facts)" = '[{"modules":1,"release":"6.11.9-amd64"},{"modules":2,"release":"6.12.0-amd64"}]' ]
+	[ "$(jq -c '.modules' facts)" = '[{"partition":2,"program":"/EFI/BOOT/BOOTX64.EFI","release":"6.12.0-amd64","verdict":"match"}]' ]
+	run -0 "$assay" measure disk.img
+	[[ $output == *"modules partition 2, for /EFI/BOOT/BOOTX64.EFI: its kernel's, 6.12.0-amd64"* ]]
+
+	# Those of another kernel, in a folder that is no link.
+	rm -r root/usr/lib/modules/6.12.0-amd64 root/lib
+	mkdir -p root/lib/modules/6.10-amd64/extra && touch root/lib/modules/6.10-amd64/extra/four.ko
+	chain_squashfs root root.sqfs && chain_disk disk.img root.sqfs
+	"$assay" measure --json disk.img > facts
+	[ "$(jq -c '.modules[0] | [.verdict, .reason]' facts)" = '["mismatch","modules for 6.10-amd64, 6.11.9-amd64, kernel is 6.12.0-amd64"]' ]
+	run -0 "$assay" measure disk.img
+	[[ $output == *"NOT its kernel's: modules for 6.10-amd64"* ]]
+}

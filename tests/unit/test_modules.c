@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "measure/initrd/elf.h"
+#include "measure/root_modules.h"
 #include "tests/unit/alloc.h"
 
 #include <zlib.h>
@@ -295,12 +296,57 @@ static void test_memory(void **state)
 	unit_alloc_each(use_modules, true);
 }
 
+/* --- against the kernels of an ESP ---- */
+
+static const char root_facts[] =
+	"{\"esp\": {\"programs\": ["
+	"{\"path\": \"/a.efi\", \"linux\": {\"release\": \"6.1\"}}, {\"path\": \"/b.efi\"},"
+	"{\"path\": \"/c.efi\", \"linux\": {\"release\": null}},"
+	"{\"path\": \"/d.efi\", \"linux\": {\"release\": \"6.2\"}}]},"
+	"\"filesystems\": [{\"partition\": 2}, {\"partition\": 3, \"modules\": ["
+	"{\"release\": \"6.10\", \"modules\": 1}, {\"release\": \"6.1\", \"modules\": 2}]}]}";
+
+static int check_root(struct assay_err *err)
+{
+	ASSAY_AUTO(assay_json) *facts = NULL;
+	ASSAY_AUTO_FREE char *text = NULL;
+	size_t len;
+
+	return assay_json_parse(root_facts, strlen(root_facts), &facts, err) < 0 ||
+			       assay_root_modules_check(facts, err) < 0 ?
+		       -1 :
+		       assay_json_dump(facts, &text, &len, err);
+}
+
+static void test_root(void **state)
+{
+	ASSAY_AUTO(assay_json) *facts = NULL;
+	const struct assay_json *list, *o;
+	int64_t part;
+
+	(void)state;
+	assert_int_equal(assay_json_parse(root_facts, strlen(root_facts), &facts, NULL), 0);
+	assert_int_equal(assay_root_modules_check(facts, NULL), 0);
+	list = assay_json_get(facts, "modules");
+	assert_int_equal(assay_json_len(list), 2);
+	o = assay_json_at(list, 0);
+	assert_string_equal(assay_json_str(assay_json_get(o, "program")), "/a.efi");
+	assert_string_equal(assay_json_str(assay_json_get(o, "verdict")), "match");
+	assert_null(assay_json_get(o, "reason"));
+	assert_true(assay_json_get_int(assay_json_get(o, "partition"), &part) && part == 3);
+	o = assay_json_at(list, 1);
+	assert_string_equal(assay_json_str(assay_json_get(o, "verdict")), "mismatch");
+	assert_string_equal(assay_json_str(assay_json_get(o, "reason")), "modules for 6.10, 6.1, kernel is 6.2");
+	unit_alloc_each(check_root, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vermagic), cmocka_unit_test(test_elf_refused),
 		cmocka_unit_test(test_paths),	 cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_release_limit), cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_root),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
