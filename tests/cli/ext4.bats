@@ -70,7 +70,8 @@ edit() {
 	same_tree meta.img "$tree"
 	make_fs meta.img 64M -t ext4 -b 1024 -g 2048 -O meta_bg,^resize_inode,sparse_super2,^flex_bg,^64bit
 	same_tree meta.img "$tree"
-	make_fs old.img 32M -r 0 -b 1024
+	# Since 1.47.2 -r is no more; before, the other is unknown.
+	make_fs old.img 32M -E revision=0 -b 1024 > /dev/null || make_fs old.img 32M -r 0 -b 1024
 	same_tree old.img "$tree"
 }
 
