@@ -12,6 +12,7 @@
 
 #include "core/log.h"
 #include "core/out.h"
+#include "core/text.h"
 
 static const char *program_name = "assay";
 static const char *verb_name;
@@ -225,4 +226,23 @@ int assay_cli_write_json(const struct assay_json *node, const char *path)
 	    assay_out_commit(out, &err) < 0)
 		return assay_cli_fail(path, &err);
 	return ASSAY_EXIT_OK;
+}
+
+static void print_escaped(const char *s, size_t len)
+{
+	struct assay_str text = { 0 };
+
+	assay_str_add_escaped(&text, s, len);
+	fputs(text.p ? text.p : "", stdout);
+	assay_str_clear(&text);
+}
+
+void assay_cli_print_foreign(const char *s)
+{
+	print_escaped(s, strlen(s));
+}
+
+void assay_cli_print_line(const char *s)
+{
+	print_escaped(s, strcspn(s, "\n"));
 }

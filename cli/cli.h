@@ -46,6 +46,11 @@ int assay_cli_write_json(const struct assay_json *node, const char *path);
 /* Terminal columns for bars and tables; 0 when stderr is no terminal. */
 bool assay_cli_stderr_is_terminal(void);
 
+/* Text out of a file, on its way to a terminal: escaped, nothing in it steers. */
+void assay_cli_print_foreign(const char *s);
+/* The same of its first line. */
+void assay_cli_print_line(const char *s);
+
 /* Verbs, each in the file of its name. */
 int assay_cmd_pe(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_log_show(const struct assay_verb *verb, int argc, char **argv);

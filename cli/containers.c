@@ -25,20 +25,10 @@ struct options {
 /* --- text ---------------------------------------------------------------------------------------
  */
 
-/* Bytes out of a file, on their way to a terminal. */
-static void print_foreign(const char *s)
-{
-	struct assay_str text = { 0 };
-
-	assay_str_add_escaped(&text, s, strlen(s));
-	fputs(text.p ? text.p : "", stdout);
-	assay_str_clear(&text);
-}
-
 static void print_line(const char *label, const char *text)
 {
 	printf("  %-9s ", label);
-	print_foreign(text);
+	assay_cli_print_foreign(text);
 	putchar('\n');
 }
 

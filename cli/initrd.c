@@ -21,16 +21,6 @@ struct options {
 
 /* --- text --------------------------------------------------------------------------------------- */
 
-/* Bytes out of a file, on their way to a terminal. */
-static void print_foreign(const char *s)
-{
-	struct assay_str text = { 0 };
-
-	assay_str_add_escaped(&text, s, strlen(s));
-	fputs(text.p ? text.p : "", stdout);
-	assay_str_clear(&text);
-}
-
 static void print_archives(const struct assay_initrd *in)
 {
 	for (size_t i = 0; i < in->n_archives; i++) {
@@ -56,7 +46,7 @@ static void print_kernel(const struct assay_found_initrd *f)
 	if (!f->has_kernel)
 		return;
 	fputs("kernel   ", stdout);
-	print_foreign(k->version ? k->version : k->uname ? k->uname : "of unknown version");
+	assay_cli_print_foreign(k->version ? k->version : k->uname ? k->uname : "of unknown version");
 	if (k->known && strcmp(k->header.arch, "x86") == 0)
 		printf(", boot protocol %u.%02u", k->header.protocol >> 8, k->header.protocol & 0xff);
 	else if (k->known)
@@ -64,7 +54,7 @@ static void print_kernel(const struct assay_found_initrd *f)
 	putchar('\n');
 	if (k->uname && k->release && strcmp(k->uname, k->release) != 0) {
 		fputs("but      .uname says ", stdout);
-		print_foreign(k->uname);
+		assay_cli_print_foreign(k->uname);
 		putchar('\n');
 	}
 	if (k->error)
@@ -78,10 +68,10 @@ static void print_modules(const struct assay_modules *m, enum assay_modules_verd
 		const struct assay_module_release *r = &m->r[i];
 
 		printf("modules  %zu for ", r->modules);
-		print_foreign(r->release);
+		assay_cli_print_foreign(r->release);
 		if (r->unreadable) {
 			printf(", %zu that cannot be read (", r->unreadable);
-			print_foreign(r->unreadable_path);
+			assay_cli_print_foreign(r->unreadable_path);
 			printf(": %s)", r->unreadable_why);
 		}
 		putchar('\n');
@@ -89,7 +79,7 @@ static void print_modules(const struct assay_modules *m, enum assay_modules_verd
 	if (verdict != ASSAY_MODULES_MISMATCH)
 		return;
 	fputs("MISMATCH ", stdout);
-	print_foreign(why);
+	assay_cli_print_foreign(why);
 	putchar('\n');
 }
 
@@ -102,7 +92,7 @@ static void print_fates(const struct assay_initrd *in)
 		if (!why)
 			continue;
 		printf("but      ");
-		print_foreign(in->members[i].name);
+		assay_cli_print_foreign(in->members[i].name);
 		printf(" of archive %zu: %s", in->members[i].archive, why);
 		if (by != ASSAY_TREE_NONE)
 			printf(", of archive %zu", in->members[by].archive);
@@ -147,10 +137,10 @@ static void print_file(const struct assay_initrd_file *f, bool details)
 	       size, when);
 	if (details)
 		printf("%-64s ", S_ISREG(file->mode) && f->data ? assay_hex(f->data->sha256, 32, hex) : "-");
-	print_foreign(f->path);
+	assay_cli_print_foreign(f->path);
 	if (S_ISLNK(file->mode)) {
 		fputs(" -> ", stdout);
-		print_foreign(file->target);
+		assay_cli_print_foreign(file->target);
 	}
 	putchar('\n');
 }
@@ -162,7 +152,7 @@ static void print_report(const struct assay_found_initrd *f, const struct assay_
 
 	if (f->from) {
 		fputs("from     ", stdout);
-		print_foreign(f->from);
+		assay_cli_print_foreign(f->from);
 		putchar('\n');
 	}
 	print_kernel(f);

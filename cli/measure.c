@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "cli/disk.h"
-#include "core/text.h"
 
 static const char *text_of(const struct assay_json *o, const char *key)
 {
@@ -22,16 +21,6 @@ static int64_t number_of(const struct assay_json *o, const char *key)
 
 	assay_json_get_int(assay_json_get(o, key), &v);
 	return v;
-}
-
-/* Text out of a file, on its way to a terminal: the first line, escaped. */
-static void print_foreign(const char *s)
-{
-	struct assay_str text = { 0 };
-
-	assay_str_add_escaped(&text, s, strcspn(s, "\n"));
-	fputs(text.p ? text.p : "", stdout);
-	assay_str_clear(&text);
 }
 
 static int print_digest(const char *key, const struct assay_json *value, void *indent)
@@ -61,7 +50,7 @@ static void print_partitions(const struct assay_json *gpt)
 		printf("  %2lld    %-30s %12lld bytes at %-12lld %s ", (long long)number_of(p, "index"),
 		       *type ? type : text_of(p, "type"), (long long)number_of(p, "size"),
 		       (long long)number_of(p, "offset"), text_of(p, "guid"));
-		print_foreign(text_of(p, "name"));
+		assay_cli_print_line(text_of(p, "name"));
 		putchar('\n');
 	}
 }
@@ -70,23 +59,23 @@ static void print_program(const struct assay_json *p, const char *boot)
 {
 	bool boots = strcmp(text_of(p, "path"), boot) == 0;
 
-	print_foreign(text_of(p, "path"));
+	assay_cli_print_line(text_of(p, "path"));
 	printf("  %s", text_of(p, "kind"));
 	if (*text_of(p, "magic")) {
 		fputs(", ", stdout);
-		print_foreign(text_of(p, "magic"));
+		assay_cli_print_line(text_of(p, "magic"));
 	}
 	printf("%s\n", boots ? "  <- what the firmware starts" : "");
 	print_digests(assay_json_get(p, "authenticode"), "        ");
 	if (*text_of(p, "cmdline")) {
 		fputs("        .cmdline ", stdout);
-		print_foreign(text_of(p, "cmdline"));
+		assay_cli_print_line(text_of(p, "cmdline"));
 		putchar('\n');
 	}
 	const char *version = text_of(assay_json_get(p, "kernel"), "version");
 	if (*version) {
 		fputs("        .linux   ", stdout);
-		print_foreign(version);
+		assay_cli_print_line(version);
 		putchar('\n');
 	}
 }
@@ -125,13 +114,13 @@ static void print_modules(const struct assay_json *modules)
 		const char *why = text_of(m, "reason");
 
 		printf("modules partition %lld, for ", (long long)number_of(m, "partition"));
-		print_foreign(text_of(m, "program"));
+		assay_cli_print_line(text_of(m, "program"));
 		if (*why) {
 			fputs(": NOT its kernel's: ", stdout);
-			print_foreign(why);
+			assay_cli_print_line(why);
 		} else {
 			fputs(": its kernel's, ", stdout);
-			print_foreign(text_of(m, "release"));
+			assay_cli_print_line(text_of(m, "release"));
 		}
 		putchar('\n');
 	}
@@ -165,7 +154,7 @@ static void print_facts(const struct assay_json *facts, const struct assay_links
 	for (size_t i = 0; i < assay_json_len(files); i++) {
 		const struct assay_json *f = assay_json_at(files, i);
 
-		print_foreign(text_of(f, "path"));
+		assay_cli_print_line(text_of(f, "path"));
 		printf("  %lld bytes", (long long)number_of(f, "size"));
 		if (*text_of(f, "error"))
 			printf(", a program that cannot be read: %s", text_of(f, "error"));

@@ -16,16 +16,6 @@
 /* --- text ---------------------------------------------------------------------------------------
  */
 
-/* Bytes out of a file, on their way to a terminal. */
-static void print_foreign(const char *s)
-{
-	struct assay_str text = { 0 };
-
-	assay_str_add_escaped(&text, s, strlen(s));
-	fputs(text.p ? text.p : "", stdout);
-	assay_str_clear(&text);
-}
-
 static void print_digests(const char *indent, const struct assay_digests *d)
 {
 	char hex[ASSAY_HEX_MAX];
@@ -45,14 +35,14 @@ static void print_head(const struct assay_pe_report *r, const char *path)
 	printf("%s\n  %-10s %s", path, "kind", assay_efi_kind_name(r->info.kind));
 	if (r->info.magic) {
 		fputs(", ", stdout);
-		print_foreign(r->info.magic);
+		assay_cli_print_foreign(r->info.magic);
 	} else if (r->info.version) {
 		putchar(' ');
-		print_foreign(r->info.version);
+		assay_cli_print_foreign(r->info.version);
 	}
 	if (r->info.kernel_version) {
 		putchar(' ');
-		print_foreign(r->info.kernel_version);
+		assay_cli_print_foreign(r->info.kernel_version);
 	}
 	if (r->info.n_profiles)
 		printf(", %zu profiles", r->info.n_profiles);
@@ -111,11 +101,11 @@ static void print_sbat(const struct assay_pe_report *r)
 		const struct assay_sbat_row *row = &r->info.sbat.rows[i];
 
 		printf("  %-10s ", "sbat");
-		print_foreign(row->component);
+		assay_cli_print_foreign(row->component);
 		printf(" %" PRIu32 ", ", row->generation);
-		print_foreign(row->package);
+		assay_cli_print_foreign(row->package);
 		putchar(' ');
-		print_foreign(row->version);
+		assay_cli_print_foreign(row->version);
 		putchar('\n');
 	}
 }
@@ -137,7 +127,7 @@ static void print_sections(const struct assay_pe_report *r)
 			continue;
 		if (r->kernel_version) {
 			fputs("    version    ", stdout);
-			print_foreign(r->kernel_version);
+			assay_cli_print_foreign(r->kernel_version);
 			putchar('\n');
 		}
 		if (r->kernel_error)
