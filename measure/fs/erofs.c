@@ -90,29 +90,6 @@ int assay_erofs_parse_super(struct assay_cur in, struct assay_erofs_super *ret,
 
 /* --- inodes ---- */
 
-static int kind_of(uint32_t mode, enum assay_fs_kind *ret)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		*ret = ASSAY_FS_FILE;
-		return 0;
-	case S_IFDIR:
-		*ret = ASSAY_FS_DIR;
-		return 0;
-	case S_IFLNK:
-		*ret = ASSAY_FS_SYMLINK;
-		return 0;
-	case S_IFCHR:
-	case S_IFBLK:
-	case S_IFIFO:
-	case S_IFSOCK:
-		*ret = ASSAY_FS_OTHER;
-		return 0;
-	default:
-		return -1;
-	}
-}
-
 static void take_compact(struct assay_cur *in, int64_t now, struct assay_erofs_inode *ret)
 {
 	ret->st.mode = assay_cur_le16(in);
@@ -163,7 +140,7 @@ int assay_erofs_parse_inode(struct assay_cur in, int64_t now, struct assay_erofs
 		return assay_fail(err, ASSAY_E_UNSUPPORTED, start, "unknown inode format 0x%04x",
 				  format);
 	inode.layout = layout;
-	if (kind_of(inode.st.mode, &inode.st.kind) < 0)
+	if (assay_fs_kind_of(inode.st.mode, &inode.st.kind) < 0)
 		return assay_fail(err, ASSAY_E_CORRUPT, start + 4, "file type 0%o",
 				  inode.st.mode & S_IFMT);
 	if (inode.size > INT64_MAX)

@@ -17,29 +17,6 @@
 
 /* --- inodes ---- */
 
-static int kind_of(uint32_t mode, enum assay_fs_kind *ret)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		*ret = ASSAY_FS_FILE;
-		return 0;
-	case S_IFDIR:
-		*ret = ASSAY_FS_DIR;
-		return 0;
-	case S_IFLNK:
-		*ret = ASSAY_FS_SYMLINK;
-		return 0;
-	case S_IFCHR:
-	case S_IFBLK:
-	case S_IFIFO:
-	case S_IFSOCK:
-		*ret = ASSAY_FS_OTHER;
-		return 0;
-	default:
-		return -1;
-	}
-}
-
 /* In the block list's place: a number of 8 + 8 bits, or behind it one of 12 + 20. */
 static void take_device(struct assay_ext4_inode *inode)
 {
@@ -93,7 +70,7 @@ int assay_ext4_parse_inode(struct assay_cur in, const struct assay_ext4_super *s
 	if (inode.extra % 4 != 0 || inode.extra > sb->inode_size - OLD_SIZE)
 		return assay_fail(err, ASSAY_E_CORRUPT, at + OLD_SIZE,
 				  "%" PRIu32 " bytes of extra fields", inode.extra);
-	if (kind_of(inode.st.mode, &inode.st.kind) < 0)
+	if (assay_fs_kind_of(inode.st.mode, &inode.st.kind) < 0)
 		return assay_fail(err, ASSAY_E_CORRUPT, at, "file type 0%o",
 				  inode.st.mode & S_IFMT);
 	if (inode.st.links == 0)

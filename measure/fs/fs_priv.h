@@ -22,6 +22,9 @@ int assay_fs_layout_add(struct assay_fs_layout *l, uint64_t off, uint64_t len, c
 int assay_fs_resolve(struct assay_fs *fs, const char *path, bool follow, uint64_t *ret,
 		     char **ret_path, struct assay_err *err) ASSAY_MUST;
 
+/* lists.c: the kind that a mode (as st_mode) tells; -1 when it is none. */
+int assay_fs_kind_of(uint32_t mode, enum assay_fs_kind *ret) ASSAY_MUST;
+
 /* lists.c: where the bytes of a file lie, neighbours that touch joined. ASSAY_E_LIMIT past ASSAY_SRC_MAX_EXTENTS. */
 struct assay_extents {
 	struct assay_extent *e;

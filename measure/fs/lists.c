@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists that filesystems make up: extents of a file, names of a directory. */
+/* What filesystems with inodes share: kinds, extents of a file, names of a directory. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/limits.h"
 #include "measure/fs/fs_priv.h"
+
+int assay_fs_kind_of(uint32_t mode, enum assay_fs_kind *ret)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		*ret = ASSAY_FS_FILE;
+		return 0;
+	case S_IFDIR:
+		*ret = ASSAY_FS_DIR;
+		return 0;
+	case S_IFLNK:
+		*ret = ASSAY_FS_SYMLINK;
+		return 0;
+	case S_IFCHR:
+	case S_IFBLK:
+	case S_IFIFO:
+	case S_IFSOCK:
+		*ret = ASSAY_FS_OTHER;
+		return 0;
+	default:
+		return -1;
+	}
+}
 
 int assay_extents_add(struct assay_extents *list, uint64_t off, uint64_t len, struct assay_err *err)
 {
