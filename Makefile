@@ -52,7 +52,7 @@ all_ldflags := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(variant_ldfla
 
 # --- what is built from what --------------------------------------------------------------------
 
-rooms := core tpm measure precompute
+rooms := core tpm measure precompute manifest
 lib_src := $(sort $(foreach r,$(rooms),$(wildcard $(r)/*.c $(r)/*/*.c)))
 agent_src := $(sort $(wildcard core/*.c tpm/*.c attest/*.c)) cli/agent.c cli/cli.c
 cli_src := $(filter-out cli/agent.c,$(wildcard cli/*.c))

@@ -33,6 +33,12 @@ static const struct assay_verb verbs[] = {
 	  "Compare a prediction with a machine's PCRs or event log", assay_cmd_compare },
 	{ "containers", "[--ids-only] [--json | --measurements | --check FILE] ARCHIVE|DISK...",
 	  "Print the IDs of container images in archives and disks, and check their layers", assay_cmd_containers },
+	{ "manifest create",
+	  "DISK --platform FILE.yaml... --name NAME --release N [--data DISK]... [--not-before TIME] [--expires TIME] "
+	  "[OPTION]... [-o FILE]",
+	  "Write what a release is: the facts about its disks, and its PCRs on each platform",
+	  assay_cmd_manifest_create },
+	{ "manifest show", "[--pcrs] [--statement] FILE", "Print a manifest in words", assay_cmd_manifest_show },
 	{ "platform probe", "--qemu COMMAND [OPTION]... -o FILE.yaml",
 	  "Boot the probe on a QEMU machine and write the machine's profile",
 	  assay_cmd_platform_probe },

@@ -39,6 +39,11 @@ void assay_json_set_int(struct assay_json *obj, const char *key, uint64_t v);
 void assay_json_set_bool(struct assay_json *obj, const char *key, bool v);
 void assay_json_append(struct assay_json *arr, struct assay_json *child);
 
+/* A copy of it all, for another parent; NULL when there is no memory, or none was when `node` was built. */
+struct assay_json *assay_json_copy(const struct assay_json *node);
+/* Takes a member out of an object; nothing when it is not there. */
+void assay_json_remove(struct assay_json *obj, const char *key);
+
 void assay_json_free(struct assay_json **node);
 ASSAY_DEFINE_AUTO(assay_json)
 
@@ -59,6 +64,10 @@ const struct assay_json *assay_json_get(const struct assay_json *obj, const char
 const char *assay_json_str(const struct assay_json *node);
 bool assay_json_get_int(const struct assay_json *node, int64_t *ret);
 bool assay_json_get_bool(const struct assay_json *node, bool *ret);
+/* The bytes of a string, NULs and all; NULL when it is none. */
+const char *assay_json_text(const struct assay_json *node, size_t *ret_len);
+/* Same kind, same value, same members; NULL equals NULL alone. */
+bool assay_json_equal(const struct assay_json *a, const struct assay_json *b);
 bool assay_json_is_object(const struct assay_json *node);
 bool assay_json_is_array(const struct assay_json *node);
 size_t assay_json_len(const struct assay_json *node); /* of an array or object */

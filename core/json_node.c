@@ -198,6 +198,48 @@ void assay_json_set(struct assay_json *obj, const char *key, struct assay_json *
 	obj->len++;
 }
 
+struct assay_json *assay_json_copy(const struct assay_json *node)
+{
+	ASSAY_AUTO(assay_json) *copy = node && !node->oom ? new_node(node->kind) : NULL;
+
+	if (!copy)
+		return NULL;
+	copy->boolean = node->boolean;
+	copy->integer = node->integer;
+	if (node->text) {
+		copy->text = malloc(node->len + 1);
+		if (!copy->text)
+			return NULL;
+		memcpy(copy->text, node->text, node->len + 1);
+		copy->len = node->len;
+		return assay_steal(&copy);
+	}
+	for (size_t i = 0; i < node->len; i++) {
+		struct assay_json *kid = assay_json_copy(node->kids[i]);
+
+		if (node->kind == JSON_NODE_OBJECT)
+			assay_json_set(copy, node->kids[i]->key, kid);
+		else
+			assay_json_append(copy, kid);
+	}
+	return copy->oom ? NULL : assay_steal(&copy);
+}
+
+void assay_json_remove(struct assay_json *obj, const char *key)
+{
+	bool found;
+	size_t at;
+
+	if (!assay_json_is_object(obj))
+		return;
+	at = find(obj, key, &found);
+	if (!found)
+		return;
+	assay_json_free(&obj->kids[at]);
+	obj->len--;
+	memmove(&obj->kids[at], &obj->kids[at + 1], (obj->len - at) * sizeof(*obj->kids));
+}
+
 void assay_json_set_str(struct assay_json *obj, const char *key, const char *s)
 {
 	assay_json_set(obj, key, assay_json_string(s));
@@ -256,6 +298,29 @@ bool assay_json_get_bool(const struct assay_json *node, bool *ret)
 	if (!node || node->kind != JSON_NODE_BOOL)
 		return false;
 	*ret = node->boolean;
+	return true;
+}
+
+const char *assay_json_text(const struct assay_json *node, size_t *ret_len)
+{
+	if (!node || node->kind != JSON_NODE_STRING)
+		return NULL;
+	*ret_len = node->len;
+	return node->text;
+}
+
+bool assay_json_equal(const struct assay_json *a, const struct assay_json *b)
+{
+	if (!a || !b)
+		return a == b;
+	if (a->kind != b->kind || a->len != b->len || a->boolean != b->boolean || a->integer != b->integer)
+		return false;
+	if (a->kind == JSON_NODE_STRING)
+		return memcmp(a->text, b->text, a->len) == 0;
+	for (size_t i = 0; i < a->len; i++)
+		if ((a->kind == JSON_NODE_OBJECT && strcmp(a->kids[i]->key, b->kids[i]->key) != 0) ||
+		    !assay_json_equal(a->kids[i], b->kids[i]))
+			return false;
 	return true;
 }
 

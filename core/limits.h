@@ -6,6 +6,14 @@
 /* A prediction of a base image has some hundred events; containers and phases add hundreds more. */
 #define ASSAY_JSON_MAX_FILE (64U << 20)
 #define ASSAY_JSON_MAX_DEPTH 64
+/* A manifest: facts of some 30 KiB and a prediction of as much for each platform; a hundred platforms fit. */
+#define ASSAY_MANIFEST_MAX (16U << 20)
+/* Who signs one: a build system, a release engineer, auditors. Each is tried with each trusted key. */
+#define ASSAY_DSSE_MAX_SIGNATURES 64U
+/* RSA with 16384 bits has 2 KiB. */
+#define ASSAY_DSSE_MAX_SIGNATURE (16U << 10)
+/* A signer's certificate and what leads to its CA, as PEM: some KiB each. */
+#define ASSAY_DSSE_MAX_CERTS (256U << 10)
 /* The largest profile seen, with every db entry of a laptop spelled out, is below 1 MiB. */
 #define ASSAY_YAML_MAX_FILE (4U << 20)
 #define ASSAY_YAML_MAX_DEPTH 16

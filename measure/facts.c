@@ -21,7 +21,7 @@ static void set_guid(struct assay_json *o, const char *key, const uint8_t guid[1
 	assay_json_set_str(o, key, assay_guid_text(guid, text));
 }
 
-static struct assay_json *partition_json(const struct assay_gpt_part *p)
+static struct assay_json *partition_json(const struct assay_gpt_part *p, const struct assay_digests *digests)
 {
 	struct assay_json *o = assay_json_object();
 	const char *type = assay_gpt_type_name(p->type);
@@ -41,10 +41,12 @@ static struct assay_json *partition_json(const struct assay_gpt_part *p)
 	assay_json_set_int(o, "offset", p->offset);
 	assay_json_set_int(o, "size", p->size);
 	assay_json_set_str(o, "attributes", assay_hex(be, sizeof(be), attributes));
+	if (digests)
+		assay_json_set(o, "digest", assay_json_digests(digests));
 	return o;
 }
 
-static struct assay_json *gpt_json(const struct assay_gpt *gpt)
+static struct assay_json *gpt_json(const struct assay_gpt *gpt, const struct assay_digests *digests)
 {
 	static const char *const backup[] = {
 		[ASSAY_GPT_BACKUP_SAME] = "same",
@@ -62,7 +64,7 @@ static struct assay_json *gpt_json(const struct assay_gpt *gpt)
 	if (gpt->backup_why)
 		assay_json_set_str(o, "backup_reason", gpt->backup_why);
 	for (size_t i = 0; i < gpt->n_parts; i++)
-		assay_json_append(parts, partition_json(&gpt->parts[i]));
+		assay_json_append(parts, partition_json(&gpt->parts[i], digests ? &digests[i] : NULL));
 	assay_json_set(o, "partitions", parts);
 	return o;
 }
@@ -125,15 +127,19 @@ int assay_image_facts(struct assay_image *image, const struct assay_facts_option
 	struct assay_whole whole = { 0 };
 
 	assay_json_set_str(o, "schema", ASSAY_FACTS_SCHEMA);
-	assay_json_set(o, "gpt", gpt_json(image->gpt));
 	if (!options->no_image_digest)
-		assay_whole_start(&whole, image->disk, options->banks | ASSAY_BANK_BIT(ASSAY_SHA256));
+		assay_whole_start(&whole, image->disk, options->partitions ? image->gpt : NULL,
+				  options->banks | ASSAY_BANK_BIT(ASSAY_SHA256));
 	const int rc = parts(image, options, o, &links, err);
 	if (!options->no_image_digest) {
-		if (assay_whole_finish(&whole, rc == 0, err) < 0)
+		if (assay_whole_finish(&whole, rc == 0, err) < 0) {
+			assay_whole_clear(&whole);
 			return -1;
+		}
 		assay_json_set(disk, "digest", assay_json_digests(&whole.digests));
 	}
+	assay_json_set(o, "gpt", gpt_json(image->gpt, whole.parts));
+	assay_whole_clear(&whole);
 	if (rc < 0)
 		return -1;
 	assay_json_set(o, "image", assay_steal(&disk));
@@ -156,7 +162,7 @@ static int data_parts(struct assay_src *disk, struct assay_json *o, struct assay
 	if (assay_regions_new(assay_src_size(disk), &regions, err) < 0)
 		return -1;
 	if (gpt) {
-		assay_json_set(o, "gpt", gpt_json(gpt));
+		assay_json_set(o, "gpt", gpt_json(gpt, NULL));
 		if (assay_regions_gpt(regions, disk, gpt, NULL, err) < 0)
 			return -1;
 	}
@@ -177,7 +183,7 @@ int assay_data_facts(struct assay_src *disk, const char *name, const struct assa
 	struct assay_whole whole = { 0 };
 
 	assay_json_set_str(o, "schema", ASSAY_DATA_SCHEMA);
-	assay_whole_start(&whole, disk, options->banks | ASSAY_BANK_BIT(ASSAY_SHA256));
+	assay_whole_start(&whole, disk, NULL, options->banks | ASSAY_BANK_BIT(ASSAY_SHA256));
 	const int rc = data_parts(disk, o, &links, err);
 	if (assay_whole_finish(&whole, rc == 0, err) < 0)
 		return -1;

@@ -58,6 +58,7 @@ struct assay_facts_options {
 	const char *boot; /* as in assay_precompute(): NULL for the firmware's rule */
 	unsigned banks;
 	bool no_image_digest; /* leave the digest of the whole disk out */
+	bool partitions;      /* a digest of each partition, in the same pass; it is with the digest of the disk */
 };
 /*
  * Every fact about the disk: schema assay.facts/1. Hashes the disk, every file on the ESP, and what lies below root

@@ -370,16 +370,25 @@ static int describe_image(struct assay_chain *c, const struct assay_efi_file *bo
 		assay_json_set(o, "kernel", assay_json_string_n(c->kernel.version,
 								strcspn(c->kernel.version, " ")));
 	struct assay_whole whole = { 0 };
-	const bool digest = !c->options->no_image_digest;
+	const struct assay_digests *known = c->options->disk;
+	const bool digest = !c->options->no_image_digest && !known;
 	struct assay_json *root;
 
 	if (digest)
-		assay_whole_start(&whole, c->image->disk, ASSAY_BANK_BIT(ASSAY_SHA256));
-	const int rc = assay_predict_root(c->image, c->kernel.cmdline, c->options->skip_chain, &root, err);
+		assay_whole_start(&whole, c->image->disk, NULL, ASSAY_BANK_BIT(ASSAY_SHA256));
+	const int rc = assay_predict_root(c->image, c->kernel.cmdline, c->options->skip_chain,
+					  c->options->links, &root, err);
 	if (rc == 0)
 		assay_json_set(o, "root", root);
-	if (!digest)
+	if (!digest) {
+		if (rc == 0 && known) {
+			struct assay_digests d = *known;
+
+			d.banks = ASSAY_BANK_BIT(ASSAY_SHA256);
+			assay_json_set(o, "digest", assay_json_digests(&d));
+		}
 		return rc;
+	}
 	if (assay_whole_finish(&whole, rc == 0, err) < 0)
 		return -1;
 	assay_json_set(o, "digest", assay_json_digests(&whole.digests));

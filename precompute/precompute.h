@@ -5,7 +5,7 @@
 #ifndef ASSAY_PRECOMPUTE_PRECOMPUTE_H
 #define ASSAY_PRECOMPUTE_PRECOMPUTE_H
 
-#include "measure/image.h"
+#include "measure/links.h"
 #include "precompute/platform.h"
 #include "precompute/prediction.h"
 
@@ -17,6 +17,9 @@ struct assay_precompute_options {
 	const char *assume_kernel;  /* treat unknown kernels as this one ("6.12") */
 	bool skip_chain;	    /* do not check what hangs on the command line's root hash */
 	bool no_image_digest;	    /* leave the digest of the whole disk out (it is not needed for PCRs) */
+	/* What the caller knows about this disk already; NULL: it is found out. */
+	const struct assay_links *links;   /* assay_image_facts(), assay_image_links() */
+	const struct assay_digests *disk; /* of the whole disk, with the sha256 bank */
 };
 
 /*

@@ -188,28 +188,14 @@ static struct assay_json *banks_json(const struct assay_prediction *p, bool many
 	return banks;
 }
 
-/* A deep copy by way of text: nodes belong to one tree. */
-static struct assay_json *copy_json(const struct assay_json *node)
-{
-	ASSAY_AUTO_FREE char *text = NULL;
-	struct assay_json *copy = NULL;
-	struct assay_err err;
-	size_t len;
-
-	if (assay_json_dump(node, &text, &len, &err) < 0 ||
-	    assay_json_parse(text, len, &copy, &err) < 0)
-		return NULL;
-	return copy;
-}
-
 struct assay_json *assay_prediction_json(const struct assay_prediction *p)
 {
 	struct assay_json *o = assay_json_object();
 	bool any;
 
 	assay_json_set_str(o, "schema", ASSAY_PREDICTION_SCHEMA);
-	assay_json_set(o, "image", copy_json(p->image));
-	assay_json_set(o, "platform", copy_json(p->platform));
+	assay_json_set(o, "image", assay_json_copy(p->image));
+	assay_json_set(o, "platform", assay_json_copy(p->platform));
 	assay_json_set(o, "banks", banks_json(p, false, &any));
 	struct assay_json *accepted = banks_json(p, true, &any);
 	if (any)
@@ -477,8 +463,8 @@ int assay_prediction_parse(const struct assay_json *json, struct assay_predictio
 		return -1;
 	if (phases && phases_in(p, phases, err) < 0)
 		return -1;
-	p->image = copy_json(assay_json_get(json, "image"));
-	p->platform = copy_json(assay_json_get(json, "platform"));
+	p->image = assay_json_copy(assay_json_get(json, "image"));
+	p->platform = assay_json_copy(assay_json_get(json, "platform"));
 	if (!p->image || !p->platform)
 		return assay_fail_mem(err);
 	*ret = assay_steal(&p);

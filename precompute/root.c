@@ -103,23 +103,25 @@ static struct assay_json *root_json(const struct root *root, bool checked)
 }
 
 static int run(struct root *root, struct assay_image *image, const char *cmdline, bool skip,
-	       struct assay_json **ret, struct assay_err *err)
+	       const struct assay_links *links, struct assay_json **ret, struct assay_err *err)
 {
-	ASSAY_AUTO(assay_links) *links = NULL;
+	ASSAY_AUTO(assay_links) *own = NULL;
 
 	if (read_named(root, cmdline, err) < 0)
 		return -1;
-	if (!skip && (assay_image_links(image, NULL, NULL, &links, err) < 0 || judge(root, links, err) < 0))
+	if (!skip && !links && assay_image_links(image, NULL, NULL, &own, err) < 0)
+		return -1;
+	if (!skip && judge(root, links ? links : own, err) < 0)
 		return -1;
 	*ret = root_json(root, !skip);
 	return 0;
 }
 
-int assay_predict_root(struct assay_image *image, const char *cmdline, bool skip, struct assay_json **ret,
-		       struct assay_err *err)
+int assay_predict_root(struct assay_image *image, const char *cmdline, bool skip,
+		       const struct assay_links *links, struct assay_json **ret, struct assay_err *err)
 {
 	struct root root = { 0 };
-	const int rc = run(&root, image, cmdline, skip, ret, err);
+	const int rc = run(&root, image, cmdline, skip, links, ret, err);
 
 	for (size_t i = 0; i < 2; i++)
 		assay_verity_named_free(&root.named[i].value);
