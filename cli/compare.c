@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/prediction.h"
 #include "core/limits.h"
 #include "core/src.h"
 #include "precompute/compare.h"
 
 struct options {
-	const char *pcrs, *log, *phase;
+	const char *pcrs, *log, *phase, *platform;
 	bool json;
 };
 
@@ -20,15 +21,6 @@ static const char *const verdicts[] = {
 	[ASSAY_CELL_NOT_GIVEN] = "not given",
 	[ASSAY_CELL_NOT_PREDICTED] = "not predicted",
 };
-
-static int load_prediction(const char *path, struct assay_prediction **ret, struct assay_err *err)
-{
-	ASSAY_AUTO(assay_json) *json = NULL;
-
-	if (assay_json_load(path, &json, err) < 0)
-		return -1;
-	return assay_prediction_parse(json, ret, err);
-}
 
 static int load_pcrs(const char *path, struct assay_pcrs *ret, struct assay_err *err)
 {
@@ -165,6 +157,7 @@ int assay_cmd_compare(const struct assay_verb *verb, int argc, char **argv)
 		{ "pcrs", required_argument, NULL, 'p' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "phase", required_argument, NULL, 'P' },
+		{ "platform", required_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
@@ -187,6 +180,9 @@ int assay_cmd_compare(const struct assay_verb *verb, int argc, char **argv)
 		case 'P':
 			o.phase = optarg;
 			break;
+		case 'f':
+			o.platform = optarg;
+			break;
 		case 'j':
 			o.json = true;
 			break;
@@ -202,7 +198,7 @@ int assay_cmd_compare(const struct assay_verb *verb, int argc, char **argv)
 		assay_fail_mem(&err);
 		return assay_cli_fail(path, &err);
 	}
-	if (load_prediction(path, &p, &err) < 0)
+	if (assay_cli_prediction_load(path, o.platform, &p, &err) < 0)
 		return assay_cli_fail(path, &err);
 	if (o.pcrs && load_pcrs(o.pcrs, actual, &err) < 0)
 		return assay_cli_fail(o.pcrs, &err);

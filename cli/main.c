@@ -29,8 +29,8 @@ static const struct assay_verb verbs[] = {
 	  "DISK --platform FILE.yaml [--bank LIST] [--boot PATH] [--entry ID] "
 	  "[--assume-stub VERSION] [--assume-kernel VERSION] [--skip-chain] [--no-image-digest] [--json] [-o FILE]",
 	  "Predict the PCRs of a machine that boots a disk", assay_cmd_precompute },
-	{ "compare", "PREDICTION.json (--pcrs FILE | --log LOG) [--phase PHASE] [--json]",
-	  "Compare a prediction with a machine's PCRs or event log", assay_cmd_compare },
+	{ "compare", "FILE [--platform NAME] (--pcrs FILE | --log LOG) [--phase PHASE] [--json]",
+	  "Compare a prediction, or a manifest's, with a machine's PCRs or event log", assay_cmd_compare },
 	{ "containers", "[--ids-only] [--json | --measurements | --check FILE] ARCHIVE|DISK...",
 	  "Print the IDs of container images in archives and disks, and check their layers", assay_cmd_containers },
 	{ "manifest create",

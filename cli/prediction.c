@@ -4,6 +4,32 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "manifest/manifest.h"
+
+int assay_cli_prediction_load(const char *path, const char *platform, struct assay_prediction **ret,
+			      struct assay_err *err)
+{
+	ASSAY_AUTO(assay_json) *json = NULL;
+	ASSAY_AUTO(assay_manifest) *m = NULL;
+	ASSAY_AUTO(assay_prediction) *p = NULL;
+
+	if (assay_json_load(path, &json, err) < 0)
+		return -1;
+	if (assay_json_get(json, "payload") || assay_json_get(json, "_type")) {
+		if (assay_manifest_load(path, &m, err) < 0)
+			return -1;
+		return assay_manifest_prediction(m, platform, ret, NULL, err);
+	}
+	if (assay_prediction_parse(json, &p, err) < 0)
+		return -1;
+	const char *name = assay_json_str(assay_json_get(p->platform, "name"));
+	if (platform && (!name || strcmp(name, platform) != 0))
+		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "a prediction for platform %s, not for %s",
+				  name ? name : "unknown", platform);
+	*ret = assay_steal(&p);
+	return 0;
+}
+
 static const char *const covers[ASSAY_PREDICTED_PCRS] = {
 	"firmware",
 	"firmware configuration",

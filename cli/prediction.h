@@ -5,6 +5,13 @@
 
 #include "precompute/prediction.h"
 
+/*
+ * Out of a file that is a prediction, or a manifest (an envelope, whose signatures nobody looks at here, or a statement)
+ * with a prediction for `platform`; NULL: the only one.
+ */
+int assay_cli_prediction_load(const char *path, const char *platform, struct assay_prediction **ret,
+			      struct assay_err *err) ASSAY_MUST;
+
 /* A table for each bank: PCR, value, what it covers, where it comes from. */
 void assay_cli_prediction_print(const struct assay_prediction *p);
 

@@ -182,6 +182,28 @@ check() {
 	check platform-1 "$tmp"/*.yaml
 }
 
+@test "manifests: the envelope, the statement, and each piece in its own schema" {
+	load chain
+	[ -z "$(chain_missing)" ] || skip "missing: $(chain_missing)"
+	chain_root "$tmp/root" && chain_squashfs "$tmp/root" "$tmp/root.sqfs" && chain_disk "$tmp/chain.img" "$tmp/root.sqfs"
+	"$assay" manifest create "$tmp/chain.img" --platform platform.yaml --data app.raw --data os.img --bank sha256,sha1 \
+		--platform "$top/golden/platforms/gcp.yaml" --name a.b-c --release 3 --not-before 2026-11-22 \
+		--boot '\EFI\BOOT\BOOTX64.EFI' -o "$tmp/envelope"
+	"$assay" manifest show --statement "$tmp/envelope" > "$tmp/statement"
+	check envelope-1 "$tmp/envelope"
+	check manifest-1 "$tmp/statement"
+	jq .predicate.facts "$tmp/statement" > "$tmp/facts"
+	jq .predicate.data "$tmp/statement" > "$tmp/data"
+	for i in 0 1; do
+		jq ".predicate.predictions[$i]" "$tmp/statement" > "$tmp/prediction$i"
+	done
+	check facts-1 "$tmp/facts"
+	check data-1 "$tmp/data"
+	check prediction-1 "$tmp/prediction0" "$tmp/prediction1"
+	[ "$(jq -r '[.predicate.inputs[].kind] | unique | join(" ")' "$tmp/statement")" = "data disk log platform probe" ]
+	[ "$(jq '.predicate.containers + .predicate.verity | length' "$tmp/statement")" -ge 3 ]
+}
+
 @test "predictions and comparisons" {
 	for f in platform.yaml "$top"/golden/platforms/*.yaml; do
 		"$assay" precompute disk.img --platform "$f" --json > "$tmp/$(basename "$f" .yaml).json"
@@ -214,8 +236,11 @@ check() {
 	[ "$(jq '[.[].layers[] | select(.damage)] | length' "$tmp"/c-* | sort -n | tail -n 1)" -ge 1 ]
 }
 
-@test "published predictions and facts" {
-	compgen -G "$top/golden/*/prediction.json" > /dev/null || skip "golden/ has no prediction: make golden makes one"
-	check prediction-1 "$top"/golden/*/prediction.json
-	check facts-1 "$top"/golden/*/facts.json
+@test "published manifests" {
+	compgen -G "$top/golden/*/*/manifest.dsse.json" > /dev/null || skip "golden/ has no manifest: make golden makes one"
+	for f in "$top"/golden/*/*/manifest.dsse.json; do
+		check envelope-1 "$f"
+		"$assay" manifest show --statement "$f" > "$tmp/statement"
+		check manifest-1 "$tmp/statement"
+	done
 }

@@ -39,6 +39,8 @@ calls() {
 		precompute disk.img --platform platform.yaml
 		compare prediction.json --pcrs pcrs.txt
 		containers image.tar
+		manifest create disk.img --platform platform.yaml --name a --release 1 --not-before 2026-11-22
+		manifest show manifest.json
 		platform learn --log machine.log --probe probe-x64.efi
 		platform show platform.yaml
 	CALLS
@@ -63,7 +65,7 @@ is_usage_mistake() {
 
 @test "the calls below are of every verb, but platform probe, which boots a machine" {
 	[ "$(verbs | grep -c .)" -ge 11 ]
-	diff <(verbs | sort) <( (calls | sed -E 's/^(log|platform) ([a-z]+).*/\1 \2/; t; s/ .*//'; echo "platform probe") | sort)
+	diff <(verbs | sort) <( (calls | sed -E 's/^(log|manifest|platform) ([a-z]+).*/\1 \2/; t; s/ .*//'; echo "platform probe") | sort)
 }
 
 @test "each call works and says nothing on stderr" {

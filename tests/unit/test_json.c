@@ -43,6 +43,42 @@ static void test_layout(void **state)
 	       "[\n  9223372036854775807,\n  -9223372036854775808,\n  0\n]\n");
 }
 
+static void test_copies(void **state)
+{
+	static const char in[] = "{\"a\":[1,\"x\\u0000y\",null,true],\"b\":{\"c\":-3},\"d\":\"\"}";
+	ASSAY_AUTO(assay_json) *node = NULL, *copy = NULL;
+	ASSAY_AUTO_FREE char *one = NULL, *two = NULL;
+	struct assay_err err;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(assay_json_parse(in, strlen(in), &node, &err), 0);
+	copy = assay_json_copy(node);
+	one = dump(node);
+	two = dump(copy);
+	assert_string_equal(one, two);
+	assert_true(assay_json_equal(node, copy));
+	assert_true(assay_json_equal(NULL, NULL));
+	assert_false(assay_json_equal(node, NULL));
+	assert_null(assay_json_copy(NULL));
+	assert_memory_equal(assay_json_text(assay_json_at(assay_json_get(copy, "a"), 1), &len), "x\0y", 4);
+	assert_int_equal(len, 3);
+	assert_null(assay_json_text(copy, &len));
+	/* Any one difference is seen. */
+	assert_false(assay_json_equal(assay_json_at(assay_json_get(copy, "a"), 0), assay_json_at(assay_json_get(copy, "a"), 1)));
+	assay_json_set_str(copy, "d", "e");
+	assert_false(assay_json_equal(node, copy));
+	assay_json_remove(copy, "d");
+	assert_false(assay_json_equal(node, copy));
+	assay_json_remove(copy, "nothing");
+	assert_int_equal(assay_json_len(copy), 2);
+	assay_json_set_str(copy, "d", "");
+	assert_true(assay_json_equal(node, copy));
+	assay_json_set_str(copy, "D", assay_json_str(assay_json_get(copy, "d")));
+	assay_json_remove(copy, "d");
+	assert_false(assay_json_equal(node, copy));
+}
+
 static void test_texts(void **state)
 {
 	static const char in[] =
@@ -385,7 +421,8 @@ static void test_out_of_memory(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_layout),	      cmocka_unit_test(test_texts),
+	cmocka_unit_test(test_layout),	      cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_texts),
 	cmocka_unit_test(test_refused),	      cmocka_unit_test(test_message_is_clean),
 	cmocka_unit_test(test_cut),	      cmocka_unit_test(test_depth),
 	cmocka_unit_test(test_file),	      cmocka_unit_test(test_build),
