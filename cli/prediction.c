@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "manifest/manifest.h"
-
-int assay_cli_prediction_load(const char *path, const char *platform, struct assay_prediction **ret,
-			      struct assay_err *err)
+int assay_cli_prediction_load_with(const char *path, const char *platform, struct assay_prediction **ret,
+				   struct assay_manifest **ret_manifest, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_json) *json = NULL;
 	ASSAY_AUTO(assay_manifest) *m = NULL;
@@ -18,7 +16,10 @@ int assay_cli_prediction_load(const char *path, const char *platform, struct ass
 	if (assay_json_get(json, "payload") || assay_json_get(json, "_type")) {
 		if (assay_manifest_load(path, &m, err) < 0)
 			return -1;
-		return assay_manifest_prediction(m, platform, ret, NULL, err);
+		if (assay_manifest_prediction(m, platform, ret, NULL, err) < 0)
+			return -1;
+		*ret_manifest = assay_steal(&m);
+		return 0;
 	}
 	if (assay_prediction_parse(json, &p, err) < 0)
 		return -1;
@@ -27,7 +28,16 @@ int assay_cli_prediction_load(const char *path, const char *platform, struct ass
 		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "a prediction for platform %s, not for %s",
 				  name ? name : "unknown", platform);
 	*ret = assay_steal(&p);
+	*ret_manifest = NULL;
 	return 0;
+}
+
+int assay_cli_prediction_load(const char *path, const char *platform, struct assay_prediction **ret,
+			      struct assay_err *err)
+{
+	ASSAY_AUTO(assay_manifest) *m = NULL;
+
+	return assay_cli_prediction_load_with(path, platform, ret, &m, err);
 }
 
 static const char *const covers[ASSAY_PREDICTED_PCRS] = {

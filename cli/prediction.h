@@ -3,7 +3,7 @@
 #ifndef ASSAY_CLI_PREDICTION_H
 #define ASSAY_CLI_PREDICTION_H
 
-#include "precompute/prediction.h"
+#include "manifest/manifest.h"
 
 /*
  * Out of a file that is a prediction, or a manifest (an envelope, whose signatures nobody looks at here, or a statement)
@@ -11,6 +11,10 @@
  */
 int assay_cli_prediction_load(const char *path, const char *platform, struct assay_prediction **ret,
 			      struct assay_err *err) ASSAY_MUST;
+
+/* The same with the manifest; NULL in *ret_manifest when the file is a prediction. */
+int assay_cli_prediction_load_with(const char *path, const char *platform, struct assay_prediction **ret,
+				   struct assay_manifest **ret_manifest, struct assay_err *err) ASSAY_MUST;
 
 /* A table for each bank: PCR, value, what it covers, where it comes from. */
 void assay_cli_prediction_print(const struct assay_prediction *p);

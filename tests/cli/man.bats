@@ -134,6 +134,10 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	run_examples assay-compare.1 3
 }
 
+@test "examples of assay-export(1)" {
+	run_examples assay-export.1 3
+}
+
 @test "examples of assay-pe(1)" {
 	run_examples assay-pe.1 3
 }

@@ -222,6 +222,14 @@ check() {
 	[ "$(jq -rs '[.[].cells[].verdict] | unique | length' "$tmp/equal" "$tmp/different" "$tmp/half" "$tmp/azure")" -eq 4 ]
 }
 
+@test "golden values, of a prediction and of a manifest, all and some" {
+	"$assay" export manifest.json --format pcrs-json > "$tmp/manifest"
+	"$assay" precompute disk.img --platform "$top/golden/platforms/gcp.yaml" --json > "$tmp/gcp"
+	"$assay" export "$tmp/gcp" --format pcrs-json > "$tmp/sets" 2> "$tmp/said"
+	"$assay" export "$tmp/gcp" --format pcrs-json --bank sha384 --pcrs 11 --phase enter-initrd > "$tmp/phase"
+	check pcrs-1 "$tmp/manifest" "$tmp/sets" "$tmp/phase"
+}
+
 @test "container images: plain and packed, several, unchecked, damaged, in a disk" {
 	for f in "$top"/tests/corpus/container/*; do
 		"$assay" containers --json "$f" > "$tmp/c-${f##*/}" 2> /dev/null || [ -s "$tmp/c-${f##*/}" ] || rm "$tmp/c-${f##*/}"

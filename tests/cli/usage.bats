@@ -41,6 +41,7 @@ calls() {
 		containers image.tar
 		manifest create disk.img --platform platform.yaml --name a --release 1 --not-before 2026-11-22
 		manifest show manifest.json
+		export manifest.json --format aicert
 		platform learn --log machine.log --probe probe-x64.efi
 		platform show platform.yaml
 	CALLS
@@ -204,7 +205,7 @@ is_usage_mistake() {
 
 @test "-o writes what stdout would have had" {
 	for words in "measure --json disk.img" "cat disk.img /EFI/BOOT/BOOTX64.EFI" "precompute disk.img --platform platform.yaml --json" \
-		"platform learn --log machine.log --probe probe-x64.efi --name x"; do
+		"export prediction.json --format aicert" "platform learn --log machine.log --probe probe-x64.efi --name x"; do
 		# shellcheck disable=SC2086 # words
 		call $words
 		[ "$rc" -eq 0 ]

@@ -1,0 +1,208 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# assay export: each form against the prediction by a program that is not ours to trust it with (export_check.py), and
+# against what reads it.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load scratch
+	scratch_setup
+	[ -z "${scratch_lacks-}" ] || return 0
+	cd "$scratch" || return 1
+	local top assay
+	top=$(realpath "$BATS_TEST_DIRNAME/../..")
+	assay=$top/build/assay
+	# A machine of which all is known, with every bank; and Google's, with a set for PCR 0 and nothing for 1 and 7.
+	load common
+	small_profile "sha1, sha256, sha384, sha512" > small.yaml
+	"$assay" precompute disk.img --platform small.yaml --json -o small.json
+	"$assay" precompute disk.img --platform "$top/golden/platforms/gcp.yaml" --json -o gcp.json
+	"$assay" manifest create disk.img --platform small.yaml --platform "$top/golden/platforms/gcp.yaml" --name example \
+		--release 7 --not-before 2026-11-22 --bank sha1,sha256,sha384 -o both.json
+}
+
+setup() {
+	top=$(realpath "$BATS_TEST_DIRNAME/../..")
+	assay=$top/build/assay
+	[ -z "${scratch_lacks-}" ] || skip "$scratch_lacks is missing"
+	cd "$scratch"
+	tmp=$BATS_TEST_TMPDIR
+}
+
+# export FORMAT FILE [OPTION...]: into $tmp/out, what it says on stderr into $tmp/said.
+export_to() {
+	"$assay" export "$2" --format "$1" "${@:3}" -o "$tmp/out" 2> "$tmp/said"
+}
+
+# holds WORDS FORMAT PREDICTION [BANK] [PHASE]: $tmp/out has the prediction's values for these PCRs, so many.
+holds() {
+	run -0 "$top/tests/cli/export_check.py" "$2" "$3" "$tmp/out" "${@:4}"
+	[ "$output" = "$1" ] || {
+		echo "$output, expected $1"
+		false
+	}
+}
+
+# matches PATTERN FILE: its first line.
+matches() {
+	# shellcheck disable=SC2053 # a pattern
+	[[ $(head -n 1 "$2") == $1 ]]
+}
+
+# refuses STATUS PATTERN ARGUMENT...: this exit code, one line of this kind, nothing on stdout.
+refuses() {
+	local rc=0
+	"$assay" export "${@:3}" > "$tmp/stdout" 2> "$tmp/stderr" || rc=$?
+	[ "$rc" -eq "$1" ] && [ ! -s "$tmp/stdout" ] && matches "$2" "$tmp/stderr" || {
+		echo "exit $rc: $(cat "$tmp/stdout" "$tmp/stderr")"
+		false
+	}
+}
+
+all="0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15"
+
+@test "nitro: PCR 4, 7 and 12 in SHA-384, as nitro-tpm-pcr-compute prints them" {
+	export_to nitro small.json
+	holds "4 7 12 / 3" nitro small.json
+	[ ! -s "$tmp/said" ]
+	jq -e '.Measurements | keys == ["HashAlgorithm", "PCR12", "PCR4", "PCR7"] and .HashAlgorithm == "SHA384" and
+		([.PCR4, .PCR7, .PCR12] | all(test("^[0-9a-f]{96}$")))' "$tmp/out"
+	export_to nitro small.json --pcrs 4,8-10,12
+	holds "4 8 9 10 12 / 5" nitro small.json
+}
+
+@test "nitro: what it cannot hold is refused by name" {
+	refuses 1 "assay export: gcp.json: PCR 7 has no golden value: it is 'unknown', the Secure Boot variables*" gcp.json --format nitro
+	refuses 1 "assay export: gcp.json: PCR 0 has 2 accepted values, and nitro can hold one" gcp.json --format nitro --pcrs 0,4
+	refuses 2 "assay export: nitro holds values of sha384, and of no other bank" small.json --format nitro --bank sha256
+	"$assay" precompute disk.img --platform small.yaml --bank sha256 --json -o "$tmp/one.json"
+	refuses 1 "*one.json: the prediction has no value in bank sha384, but in sha256" "$tmp/one.json" --format nitro
+}
+
+@test "aicert: the registers of its own measurement files, sets refused" {
+	export_to aicert small.json
+	holds "0 1 2 3 4 12 13 / 7" aicert small.json
+	[ ! -s "$tmp/said" ]
+	jq -e 'keys == ["measurements"] and (.measurements | all(test("^[0-9a-f]{64}$")))' "$tmp/out"
+	refuses 1 "*PCR 0 has 2 accepted values, and aicert can hold one" gcp.json --format aicert
+	export_to aicert gcp.json --pcrs 2-4,12,13
+	holds "2 3 4 12 13 / 5" aicert gcp.json
+	# What is unknown may be left out, and that is said.
+	jq 'del(.accepted) | .pcrs[0] |= (.status = "unknown" | .reason = "firmware\u001b[2J" | .events = [])' gcp.json > "$tmp/unknown.json"
+	export_to aicert "$tmp/unknown.json"
+	holds "2 3 4 12 13 / 5" aicert gcp.json
+	diff - "$tmp/said" <<- END
+		assay export: $tmp/unknown.json: PCR 0 is left out: it is 'unknown', firmware\\x1b[2J
+		assay export: $tmp/unknown.json: PCR 1 is left out: it is 'unknown', ACPI tables and boot entries of the machine type; learn them from a machine's log
+	END
+}
+
+@test "keylime: every accepted value, a mask, and not PCR 10" {
+	export_to keylime small.json
+	holds "${all/ 10/} / 15" keylime small.json sha256
+	[ "$(cat "$tmp/said")" = "assay export: small.json: PCR 10 is left out: keylime checks it by IMA's log" ]
+	export_to keylime small.json --bank sha1 --pcrs 4
+	holds "4 / 1" keylime small.json sha1
+	[ "$(jq -r .mask "$tmp/out")" = 0x10 ]
+	export_to keylime gcp.json
+	holds "0 2 3 4 5 6 8 9 11 12 13 14 15 / 14" keylime gcp.json sha256
+	[ "$(grep -c "left out" "$tmp/said")" -eq 3 ]
+	refuses 1 "*: keylime cannot hold PCR 10: *" small.json --format keylime --pcrs 4,10
+	refuses 2 "*: keylime does not tell banks apart: name one of them" small.json --format keylime --bank sha1,sha256
+}
+
+# The rules of keylime's verifier for a quote (Tpm.check_pcrs of keylime 7), written out: it cannot be had as a package.
+keylime_judges() {
+	python3 - "$tmp/out" "$1" <<- 'EOF'
+		import json, sys
+		policy = json.load(open(sys.argv[1]))
+		quote = {int(k): v for k, v in json.loads(sys.argv[2]).items()}
+		allow = {int(k): v for k, v in policy.items() if k != "mask"}
+		quoted = {i for i in range(24) if int(policy["mask"], 0) >> i & 1}
+		assert quoted == set(allow), "the agent would quote other PCRs"
+		bad = [i for i in allow if i not in quote or quote[i] not in allow[i]]
+		print(*bad)
+	EOF
+}
+
+@test "keylime: its rules accept the predicted registers, each of a set, and no others" {
+	export_to keylime gcp.json
+	for i in 0 1; do
+		quote=$(jq -c --argjson i $i '.banks.sha256 + (.accepted.sha256 | map_values(.[$i]))' gcp.json)
+		[ -z "$(keylime_judges "$quote")" ]
+	done
+	for pcr in 0 4 15; do
+		[ "$(keylime_judges "$(jq -c --arg p $pcr '.[$p] = ("ab" * 32)' <<< "$quote")")" = $pcr ]
+		[ "$(keylime_judges "$(jq -c --arg p $pcr 'del(.[$p])' <<< "$quote")")" = $pcr ]
+	done
+}
+
+@test "pcrs-json: everything, and what is missing with its reason" {
+	export_to pcrs-json gcp.json
+	n=$(jq '[.banks[][]] + [.accepted[][][]] | length' gcp.json)
+	holds "0 2 3 4 5 6 8 9 11 12 13 14 15 / $n" pcrs-json gcp.json
+	[ "$(jq -r '.without_value | keys | join(" ")' "$tmp/out")" = "1 10 7" ]
+	[ "$(jq -r .without_value[\"1\"] "$tmp/out")" = "$(jq -r '.pcrs[1].reason' gcp.json)" ]
+	[ "$(grep -c "left out" "$tmp/said")" -eq 3 ]
+	export_to pcrs-json small.json --bank sha512,sha1 --pcrs 11
+	holds "11 / 2" pcrs-json small.json
+	[ "$(jq -r '.banks | keys | join(" ")' "$tmp/out")" = "sha1 sha512" ]
+}
+
+@test "--phase: PCR 11 as it is after it, and nothing else moves" {
+	for phase in enter-initrd enter-initrd:leave-initrd:sysinit:ready; do
+		export_to keylime small.json --phase $phase
+		holds "${all/ 10/} / 15" keylime small.json sha256 $phase
+		run -1 "$top/tests/cli/export_check.py" keylime small.json "$tmp/out" sha256
+		export_to pcrs-json small.json --phase $phase
+		holds "$all / 64" pcrs-json small.json "" $phase
+		[ "$(jq -r .phase "$tmp/out")" = $phase ]
+	done
+	refuses 1 "*: the prediction has no phase 'ready', but enter-initrd, *" small.json --format keylime --phase ready
+	refuses 2 "*: a phase is of PCR 11, which is not among those wanted" small.json --format nitro --phase enter-initrd
+	jq 'del(.phases)' small.json > "$tmp/none.json"
+	refuses 1 "*: the prediction has no phases; PCR 11 is 'image' in it" "$tmp/none.json" --format keylime --phase enter-initrd
+}
+
+@test "a manifest: statement or envelope, and the platform that is named" {
+	"$assay" manifest create disk.img --platform small.yaml --name example --release 7 --not-before 2026-11-22 --statement \
+		-o "$tmp/statement.json"
+	jq '.predicate.predictions[0]' "$tmp/statement.json" > "$tmp/own.json"
+	export_to pcrs-json "$tmp/statement.json"
+	holds "$all / 64" pcrs-json "$tmp/own.json"
+	[ "$(jq -c '[.image, .release, .platform]' "$tmp/out")" = '["example",7,"small"]' ]
+	jq -r .payload both.json | base64 -d > "$tmp/two.json"
+	for i in 0 1; do
+		jq ".predicate.predictions[$i]" "$tmp/two.json" > "$tmp/own.json"
+		name=$(jq -r .platform.name "$tmp/own.json")
+		export_to keylime both.json --platform "$name"
+		run -0 "$top/tests/cli/export_check.py" keylime "$tmp/own.json" "$tmp/out" sha256
+	done
+	refuses 2 "*several platforms, name one: small, gcp" both.json --format keylime
+	refuses 1 "*has no prediction for platform aws, but for small, gcp" both.json --format keylime --platform aws
+	refuses 1 "*a prediction for platform small, not for aws" small.json --format keylime --platform aws
+}
+
+@test "mistakes: no format, an unknown one, PCRs that are none, files of another kind" {
+	refuses 2 "*--format FORMAT is missing" small.json
+	refuses 2 "*no format 'tss'; there are *keylime*" small.json --format tss
+	for list in "" "," "4," ",4" 4-2 24 4-24 x 4x -4 4- 4--5 99999999999999999999; do
+		refuses 2 "*--pcrs: PCRs like 0,4-7, not '$list'" small.json --format keylime "--pcrs=$list"
+	done
+	refuses 1 "*PCR 16 has no golden value: predictions end with PCR 15" small.json --format keylime --pcrs 4,16
+	refuses 2 "*sha1*" small.json --format keylime --bank sha1,sha1
+	refuses 1 "*container_measurements.json: *" "$top/container_measurements.json" --format keylime
+	refuses 1 "*machine.log: *" machine.log --format keylime
+}
+
+@test "the same call gives the same bytes, and a refusal leaves the old file" {
+	for format in nitro aicert keylime pcrs-json; do
+		export_to $format small.json
+		"$assay" export small.json --format $format 2> /dev/null | cmp - "$tmp/out"
+	done
+	cp "$tmp/out" "$tmp/old"
+	run -1 "$assay" export gcp.json --format nitro -o "$tmp/out"
+	cmp "$tmp/old" "$tmp/out"
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""export_check.py FORMAT PREDICTION EXPORT [BANK] [PHASE]: is every value in an export the prediction's, and every
+accepted value of each PCR that is in the export there? Prints the PCRs and how many values were compared."""
+
+import json
+import re
+import sys
+
+
+def die(text):
+    sys.exit(f"export_check: {text}")
+
+
+class Prediction:
+    def __init__(self, path, phase=None):
+        self.doc = json.load(open(path))
+        self.phase = phase
+
+    def accepted(self, bank, pcr):
+        """What a register may be, out of the prediction's text."""
+        if self.phase and pcr == 11:
+            return [p["pcr11"][bank] for p in self.doc["phases"] if p["phase"] == self.phase]
+        one = self.doc["banks"][bank].get(str(pcr))
+        return [one] if one else self.doc.get("accepted", {}).get(bank, {}).get(str(pcr), [])
+
+
+def nitro(doc):
+    assert list(doc) == ["Measurements"], doc
+    m = doc["Measurements"]
+    assert m.pop("HashAlgorithm") == "SHA384"
+    return {("sha384", int(re.fullmatch(r"PCR(\d+)", k)[1])): [v] for k, v in m.items()}
+
+
+def aicert(doc):
+    # As its verifier reads it: {int(k): v.lower() for k, v in doc["measurements"].items()}
+    return {("sha256", int(k)): [v.lower()] for k, v in doc["measurements"].items()}
+
+
+def keylime(doc, bank):
+    mask = int(doc.pop("mask"), 0)
+    assert mask == sum(1 << int(k) for k in doc), "mask"
+    return {(bank, int(k)): v for k, v in doc.items()}
+
+
+def pcrs_json(doc):
+    return {(bank, int(k)): v for bank, pcrs in doc["banks"].items() for k, v in pcrs.items()}
+
+
+def main():
+    form, prediction, export = sys.argv[1:4]
+    bank, phase = (sys.argv[4:] + [None, None])[:2]
+    p = Prediction(prediction, phase)
+    doc = json.load(open(export))
+    values = {"nitro": nitro, "aicert": aicert, "pcrs-json": pcrs_json,
+              "keylime": lambda d: keylime(d, bank)}[form](doc)
+    for (b, pcr), got in values.items():
+        want = p.accepted(b, pcr)
+        if not want or sorted(got) != sorted(want):
+            die(f"{b} PCR {pcr} is {got}, the prediction has {want}")
+    if not values:
+        die("nothing in it")
+    print(" ".join(map(str, sorted({pcr for _, pcr in values}))), "/", sum(map(len, values.values())))
+
+
+main()
