@@ -14,6 +14,7 @@ static const struct assay_export_format formats[] = {
 	{ "keylime", "keylime's tpm_policy", .phases = true, .run = assay_export_keylime },
 	{ "nitro", "AWS NitroTPM reference measurements", .phases = true, .run = assay_export_nitro },
 	{ "pcrs-json", "assay.pcrs/1, every accepted value of every bank", .phases = true, .run = assay_export_pcrs_json },
+	{ "rvps", "a message for trustee's Reference Value Provider Service", .phases = true, .run = assay_export_rvps },
 };
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 

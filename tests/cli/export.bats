@@ -139,6 +139,18 @@ keylime_judges() {
 	done
 }
 
+@test "rvps: the message that trustee's sample extractor reads, under the names of its policies" {
+	export_to rvps gcp.json
+	holds "0 2 3 4 5 6 8 9 11 12 13 14 15 / 14" rvps gcp.json sha256
+	[ "$(grep -c "left out" "$tmp/said")" -eq 3 ]
+	[ "$(jq -r .payload "$tmp/out" | base64 -d | jq -c .tpm_pcr0)" = "$(jq -c '.accepted.sha256["0"]' gcp.json)" ]
+	export_to rvps small.json --bank sha384 --pcrs 10,11 --phase enter-initrd
+	holds "10 11 / 2" rvps small.json sha384 enter-initrd
+	refuses 2 "*: rvps does not tell banks apart: name one of them" small.json --format rvps --bank sha1,sha384
+	"$assay" precompute disk.img --platform small.yaml --bank sha1,sha384 --json -o "$tmp/two.json"
+	refuses 2 "*: rvps does not tell banks apart: name one of sha1,sha384" "$tmp/two.json" --format rvps
+}
+
 @test "pcrs-json: everything, and what is missing with its reason" {
 	export_to pcrs-json gcp.json
 	n=$(jq '[.banks[][]] + [.accepted[][][]] | length' gcp.json)
@@ -198,7 +210,7 @@ keylime_judges() {
 }
 
 @test "the same call gives the same bytes, and a refusal leaves the old file" {
-	for format in nitro aicert keylime pcrs-json; do
+	for format in nitro aicert keylime pcrs-json rvps; do
 		export_to $format small.json
 		"$assay" export small.json --format $format 2> /dev/null | cmp - "$tmp/out"
 	done

@@ -3,6 +3,7 @@
 """export_check.py FORMAT PREDICTION EXPORT [BANK] [PHASE]: is every value in an export the prediction's, and every
 accepted value of each PCR that is in the export there? Prints the PCRs and how many values were compared."""
 
+import base64
 import json
 import re
 import sys
@@ -47,13 +48,20 @@ def pcrs_json(doc):
     return {(bank, int(k)): v for bank, pcrs in doc["banks"].items() for k, v in pcrs.items()}
 
 
+def rvps(doc, bank):
+    # As trustee reads it: rvps/src/lib.rs, extractors/sample
+    assert doc["version"] == "0.1.0" and doc["type"] == "sample" and len(doc) == 3, doc
+    values = json.loads(base64.b64decode(doc["payload"], validate=True))
+    return {(bank, int(re.fullmatch(r"tpm_pcr(\d+)", k)[1])): v for k, v in values.items()}
+
+
 def main():
     form, prediction, export = sys.argv[1:4]
     bank, phase = (sys.argv[4:] + [None, None])[:2]
     p = Prediction(prediction, phase)
     doc = json.load(open(export))
     values = {"nitro": nitro, "aicert": aicert, "pcrs-json": pcrs_json,
-              "keylime": lambda d: keylime(d, bank)}[form](doc)
+              "keylime": lambda d: keylime(d, bank), "rvps": lambda d: rvps(d, bank)}[form](doc)
     for (b, pcr), got in values.items():
         want = p.accepted(b, pcr)
         if not want or sorted(got) != sorted(want):
