@@ -100,6 +100,7 @@ int assay_cmd_export(const struct assay_verb *verb, int argc, char **argv)
 		{ "bank", required_argument, NULL, 'b' },
 		{ "pcrs", required_argument, NULL, 'P' },
 		{ "phase", required_argument, NULL, 'h' },
+		{ "key", required_argument, NULL, 'k' },
 		{ "output", required_argument, NULL, 'o' },
 		{ 0 },
 	};
@@ -127,6 +128,9 @@ int assay_cmd_export(const struct assay_verb *verb, int argc, char **argv)
 			break;
 		case 'h':
 			o.req.phase = optarg;
+			break;
+		case 'k':
+			o.req.key = optarg;
 			break;
 		case 'o':
 			o.out = optarg;

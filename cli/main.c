@@ -40,7 +40,7 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_manifest_create },
 	{ "manifest show", "[--pcrs] [--statement] FILE", "Print a manifest in words", assay_cmd_manifest_show },
 	{ "export",
-	  "FILE --format FORMAT [--platform NAME] [--bank LIST] [--pcrs LIST] [--phase PHASE] [-o FILE]",
+	  "FILE --format FORMAT [--platform NAME] [--bank LIST] [--pcrs LIST] [--phase PHASE] [--key FILE] [-o FILE]",
 	  "Write a manifest's golden values as keylime, AWS KMS and others read them", assay_cmd_export },
 	{ "platform probe", "--qemu COMMAND [OPTION]... -o FILE.yaml",
 	  "Boot the probe on a QEMU machine and write the machine's profile",

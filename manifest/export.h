@@ -19,6 +19,7 @@ struct assay_export_request {
 	unsigned banks;			       /* 0: those that the form takes by itself */
 	uint32_t pcrs;			       /* bit i: PCR i; 0: the same */
 	const char *phase; /* PCR 11 as it is after this phase; NULL: as it is when the kernel starts */
+	const char *key;   /* a private key's file (PEM), for the form that is signed; else NULL */
 };
 
 struct assay_export_file {
@@ -40,6 +41,7 @@ struct assay_export_format {
 	const char *title; /* "keylime's tpm_policy" */
 	bool directory;
 	bool phases; /* knows PCR 11 after a phase */
+	bool key;    /* is signed */
 	int (*run)(const struct assay_export_format *format, const struct assay_export_request *req,
 		   struct assay_export *ret, struct assay_err *err);
 };

@@ -24,6 +24,10 @@ shift
 # erofs-utils, cryptsetup-bin: other programs that tests ask for. The stub comes with ukify.
 packages=(systemd systemd-ukify systemd-boot-efi)
 case $tool in
+# These load libtss2 when they sign, or talk to a TPM.
+systemd-measure | systemd-pcrlock)
+	packages+=(libtss2-esys-3.0.2-0t64 libtss2-mu-4.0.1-0t64 libtss2-rc0t64 libtss2-tcti-swtpm0t64)
+	;;
 dump.erofs | fsck.erofs | mkfs.erofs) packages=(erofs-utils) ;;
 veritysetup) packages=(cryptsetup-bin) ;;
 systemd-repart) packages=(systemd-repart) ;;

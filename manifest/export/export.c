@@ -14,6 +14,8 @@ static const struct assay_export_format formats[] = {
 	{ "keylime", "keylime's tpm_policy", .phases = true, .run = assay_export_keylime },
 	{ "nitro", "AWS NitroTPM reference measurements", .phases = true, .run = assay_export_nitro },
 	{ "pcrs-json", "assay.pcrs/1, every accepted value of every bank", .phases = true, .run = assay_export_pcrs_json },
+	{ "pcrsig", "systemd's signatures of PCR 11, as systemd-measure makes them", .phases = true, .key = true,
+	  .run = assay_export_pcrsig },
 	{ "rvps", "a message for trustee's Reference Value Provider Service", .phases = true, .run = assay_export_rvps },
 };
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
@@ -53,6 +55,9 @@ int assay_export(const struct assay_export_format *format, const struct assay_ex
 	if (req->phase && !format->phases)
 		return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET, "%s does not go by the phase of the boot",
 				  format->name);
+	if (!req->key != !format->key)
+		return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET,
+				  format->key ? "%s wants a private key" : "%s is not signed: it wants no key", format->name);
 	if (format->run(format, req, ret, err) < 0) {
 		assay_export_clear(ret);
 		return -1;

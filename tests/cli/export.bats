@@ -5,6 +5,7 @@
 # against what reads it.
 
 bats_require_minimum_version 1.5.0
+export PATH=$PATH:/usr/sbin:/sbin
 
 setup_file() {
 	load scratch
@@ -26,6 +27,7 @@ setup_file() {
 setup() {
 	top=$(realpath "$BATS_TEST_DIRNAME/../..")
 	assay=$top/build/assay
+	load common
 	[ -z "${scratch_lacks-}" ] || skip "$scratch_lacks is missing"
 	cd "$scratch"
 	tmp=$BATS_TEST_TMPDIR
@@ -161,6 +163,91 @@ keylime_judges() {
 	export_to pcrs-json small.json --bank sha512,sha1 --pcrs 11
 	holds "11 / 2" pcrs-json small.json
 	[ "$(jq -r '.banks | keys | join(" ")' "$tmp/out")" = "sha1 sha512" ]
+}
+
+# uki_disk: a disk with a UKI of known sections, which stay beside it, and its prediction in uki.json.
+uki_disk() {
+	need mkfs.vfat mmd mcopy python3 openssl
+	export MTOOLS_SKIP_CHECK=1
+	cd "$tmp"
+	for s in osrel cmdline initrd uname; do
+		echo "some $s" > $s
+	done
+	"$top/tests/fixtures/make-pe.py" linux .text=code put=0xc4:0300 tail=100
+	"$top/tests/fixtures/make-pe.py" BOOTX64.EFI '.sdmagic=#### LoaderInfo: systemd-stub 257.13 ####' .osrel=@osrel .cmdline=@cmdline \
+		.initrd=@initrd .uname=@uname .linux=@linux
+	mkfs.vfat -C -F 12 esp.img 4096 > /dev/null
+	mmd -i esp.img ::/EFI ::/EFI/BOOT
+	mcopy -i esp.img BOOTX64.EFI ::/EFI/BOOT/
+	"$top/tests/fixtures/make-gpt.py" disk.img 8 esp:1:4:esp.img
+	"$assay" precompute disk.img --platform "$scratch/small.yaml" --json -o uki.json
+}
+
+# measure WORD...: Debian 13's systemd-measure of the sections of uki_disk.
+measure() {
+	"$top/scripts/trixie-tool.sh" systemd-measure "$1" --linux=linux --osrel=osrel --cmdline=cmdline --initrd=initrd --uname=uname \
+		--json=short "${@:2}" || skip "systemd-measure cannot be had"
+}
+
+@test "pcrsig: bit for bit what systemd-measure signs, every bank and phase" {
+	uki_disk
+	openssl genrsa -out key.pem 3072 2> /dev/null
+	export_to pcrsig uki.json --key key.pem
+	banks=(--bank=sha1 --bank=sha256 --bank=sha384 --bank=sha512)
+	measure sign --private-key=key.pem "${banks[@]}" > theirs
+	diff <(jq -S . out) <(jq -S . theirs)
+	[ "$(jq '[.[][]] | length' out)" -eq 16 ]
+	export_to pcrsig uki.json --key key.pem --bank sha256 --phase enter-initrd:leave-initrd:sysinit:ready:shutdown
+	measure sign --private-key=key.pem --bank=sha256 --phase=enter-initrd:leave-initrd:sysinit:ready:shutdown > theirs
+	diff <(jq -S . out) <(jq -S . theirs)
+}
+
+@test "pcrsig: OpenSSL alone accepts the signatures, for policies computed from the prediction" {
+	need openssl
+	openssl genrsa -out "$tmp/key.pem" 2048 2> /dev/null
+	openssl rsa -in "$tmp/key.pem" -pubout -out "$tmp/pub.pem" 2> /dev/null
+	export_to pcrsig small.json --key "$tmp/key.pem"
+	python3 - small.json "$tmp" <<- 'EOF'
+		import base64, hashlib, json, struct, subprocess, sys
+		p, tmp = json.load(open(sys.argv[1])), sys.argv[2]
+		ids = {"sha1": 4, "sha256": 11, "sha384": 12, "sha512": 13}
+		out, n = json.load(open(tmp + "/out")), 0
+		assert list(out) == sorted(ids)
+		for bank, entries in out.items():
+		    assert len(entries) == 4
+		    for entry, phase in zip(entries, p["phases"]):
+		        value = bytes.fromhex(phase["pcr11"][bank])
+		        head = struct.pack(">IIHB3s", 0x17f, 1, ids[bank], 3, b"\0\x08\0")
+		        pol = hashlib.sha256(bytes(32) + head + hashlib.sha256(value).digest()).digest()
+		        assert entry["pcrs"] == [11] and entry["pol"] == pol.hex(), (bank, phase["phase"])
+		        open(tmp + "/pol", "wb").write(pol)
+		        open(tmp + "/sig", "wb").write(base64.b64decode(entry["sig"], validate=True))
+		        subprocess.run(["openssl", "dgst", "-" + bank, "-verify", tmp + "/pub.pem", "-signature", tmp + "/sig", tmp + "/pol"],
+		                       check=True, stdout=subprocess.DEVNULL)
+		        n += 1
+		assert n == 16
+	EOF
+}
+
+@test "pcrsig: keys that are none, other PCRs, a prediction without PCR 11" {
+	need openssl
+	openssl genrsa -out "$tmp/key.pem" 2048 2> /dev/null
+	openssl genrsa -out "$tmp/weak.pem" 1024 2> /dev/null
+	openssl ecparam -name prime256v1 -genkey -noout -out "$tmp/ec.pem"
+	openssl rsa -in "$tmp/key.pem" -aes128 -passout pass:x -out "$tmp/locked.pem" 2> /dev/null
+	refuses 2 "*: pcrsig wants a private key" small.json --format pcrsig
+	refuses 2 "*: keylime is not signed: it wants no key" small.json --format keylime --key "$tmp/key.pem"
+	for key in weak ec; do
+		refuses 1 "*$key.pem*: PCR signatures are made with RSA keys of 2048 bits or more" small.json --format pcrsig --key "$tmp/$key.pem"
+	done
+	refuses 1 "*locked.pem*: no private key in PEM*" small.json --format pcrsig --key "$tmp/locked.pem"
+	refuses 1 "*small.json: no private key in PEM*" small.json --format pcrsig --key small.json
+	refuses 1 "*nonesuch: No such file or directory" small.json --format pcrsig --key nonesuch
+	refuses 2 "*: pcrsig is of PCR 11, and of no other" small.json --format pcrsig --key "$tmp/key.pem" --pcrs 4,11
+	jq 'del(.phases) | .banks |= map_values(del(."11")) | .pcrs[11] |= (.status = "unknown" | .events = [])' small.json > "$tmp/none.json"
+	refuses 1 "*: PCR 11 has no golden value: it is 'unknown'" "$tmp/none.json" --format pcrsig --key "$tmp/key.pem"
+	jq 'del(.phases)' small.json > "$tmp/none.json"
+	refuses 1 "*: the prediction has no phases; PCR 11 is 'image' in it" "$tmp/none.json" --format pcrsig --key "$tmp/key.pem"
 }
 
 @test "--phase: PCR 11 as it is after it, and nothing else moves" {
