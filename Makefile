@@ -181,6 +181,17 @@ golden: ## the main job: build the base image, predict its PCRs into golden/
 	$(MAKE) all probe image
 	scripts/golden.sh
 
+# By ninja here, or RUNNER=slurm on a cluster's machines (docs/MATRIX.md). JOBS=N at a time, BATCH=N in a Slurm task.
+RUNNER ?= ninja
+.PHONY: golden-matrix
+golden-matrix: ## images x platforms of MATRIX=FILE.yaml to manifests; RUNNER=slurm on many machines
+	@[ -n '$(MATRIX)' ] || { echo 'MATRIX=FILE.yaml is missing: docs/MATRIX.md' >&2; exit 2; }
+	scripts/deps.sh matrix
+	@[ '$(RUNNER)' != slurm ] || command -v sbatch >/dev/null || scripts/deps.sh slurm
+	$(MAKE) all
+	scripts/golden-matrix.py '$(MATRIX)' --runner '$(RUNNER)' $(if $(KEY),--key '$(KEY)') $(if $(JOBS),--jobs '$(JOBS)') \
+		$(if $(BATCH),--batch '$(BATCH)')
+
 boot: ## boot the built image and compare predicted with actual PCRs (exit 3: different)
 	scripts/boot.sh
 

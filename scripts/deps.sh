@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh [build|golden|check|bench|fuzz]...
+# deps.sh [build|golden|matrix|slurm|check|bench|fuzz]...
 #
 # Install what a job needs and this machine lacks, on Debian 12 or 13. Asks dpkg first and does
 # nothing when all is there; apt runs as root, by sudo if need be. A package that one release
@@ -44,16 +44,23 @@ esac
 build+=(libbz2-dev liblz4-dev liblzma-dev libzstd-dev zlib1g-dev)
 check+=(lz4)
 
+# A matrix of images and platforms, here or on a cluster; a cluster and a registry of one machine for the tests.
+matrix=(ninja-build python3 python3-yaml)
+slurm=(slurm-client)
+check+=(docker-registry munge slurm-wlm)
+
 wanted=("${build[@]}")
 for g in "${groups[@]}"; do
 	case $g in
 	build) ;;
 	golden) wanted+=("${golden[@]}") ;;
-	check) wanted+=("${golden[@]}" "${check[@]}" "${fuzz[@]}") ;;
+	matrix) wanted+=("${matrix[@]}") ;;
+	slurm) wanted+=("${slurm[@]}") ;;
+	check) wanted+=("${golden[@]}" "${matrix[@]}" "${check[@]}" "${fuzz[@]}") ;;
 	bench) wanted+=("${golden[@]}" "${bench[@]}") ;;
 	fuzz) wanted+=("${fuzz[@]}") ;;
 	*)
-		echo "usage: deps.sh [build|golden|check|bench|fuzz]..." >&2
+		echo "usage: deps.sh [build|golden|matrix|slurm|check|bench|fuzz]..." >&2
 		exit 2
 		;;
 	esac

@@ -158,7 +158,7 @@ agent_strangers() {
 
 @test "make help lists the jobs" {
 	run -0 own_make help
-	for job in all golden boot check bench fuzz install image probe; do
+	for job in all golden golden-matrix boot check bench fuzz install image probe; do
 		grep -qE "^ +make $job +" <<< "$output"
 	done
 }
