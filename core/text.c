@@ -102,17 +102,22 @@ void assay_str_add_char(struct assay_str *s, uint32_t c)
 
 void assay_str_add_utf8(struct assay_str *s, const char *p, size_t n)
 {
-	while (n > 0) {
-		uint32_t c;
-		const size_t len = assay_utf8_next(p, n, &c);
+	size_t good = 0; /* bytes from p on that are characters */
 
-		if (len == 0)
-			assay_str_add_char(s, REPLACEMENT);
-		else
-			assay_str_add_n(s, p, len);
-		p += len ? len : 1;
-		n -= len ? len : 1;
+	while (good < n) {
+		uint32_t c;
+		const size_t len = assay_utf8_next(p + good, n - good, &c);
+
+		good += len;
+		if (len > 0)
+			continue;
+		assay_str_add_n(s, p, good);
+		assay_str_add_char(s, REPLACEMENT);
+		p += good + 1;
+		n -= good + 1;
+		good = 0;
 	}
+	assay_str_add_n(s, p, good);
 }
 
 void assay_str_add_escaped(struct assay_str *s, const void *p, size_t n)
