@@ -125,6 +125,9 @@
 #define ASSAY_SQFS_MAX_DIR (16U << 20)
 /* Blocks of one squashfs file: half a TiB with blocks of the usual 128 KiB; each costs 4 bytes here. */
 #define ASSAY_SQFS_MAX_BLOCKS (1U << 22)
+/* dpkg's status: a desktop of 5000 packages has some 8 MiB. All of Debian is some 65,000 packages. */
+#define ASSAY_DPKG_MAX_STATUS (64U << 20)
+#define ASSAY_DPKG_MAX_PACKAGES (1U << 16)
 /* Accepted values of one PCR: the product of its events' sets. Vendors change one or two of them. */
 #define ASSAY_MAX_ACCEPTED 64
 /* Events of one PCR in a prediction; a GRUB machine with a long script has some hundred. */
@@ -198,6 +201,8 @@
 /* A distribution's initrd of all modules has some ten thousand members. */
 #define ASSAY_INITRD_MAX_MEMBERS (1U << 18)
 #define ASSAY_INITRD_MAX_NAMES (64U << 20) /* bytes of all names and link targets */
+/* Names of an initrd that facts tell one by one: the base image's has 700, each 100 bytes of JSON. */
+#define ASSAY_INITRD_MAX_TOLD 4096U
 #define ASSAY_CPIO_MAX_NAME 4096U	   /* PATH_MAX; the kernel passes over longer ones */
 /* bootconfig: XBC_DATA_MAX of the kernel is 32 KiB. */
 #define ASSAY_BOOTCONFIG_MAX (32U << 10)

@@ -11,6 +11,7 @@
 #include "measure/fs/tree.h"
 #include "measure/links_priv.h"
 #include "measure/owners.h"
+#include "measure/packages/packages.h"
 #include "measure/root_modules.h"
 #include "measure/verity/report.h"
 
@@ -291,7 +292,8 @@ static int filesystem_link(struct job *j, const struct area *area,
 			   struct assay_err *why, char **ret_root_hash, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_json) *o = assay_json_object();
-	const bool good = fs && add_tree(fs, o, why) == 0 && assay_root_modules(fs, o, why) == 0;
+	const bool good = fs && add_tree(fs, o, why) == 0 && assay_root_modules(fs, o, why) == 0 &&
+			  assay_packages_facts(fs, o, why) == 0;
 	enum assay_link_state state = good ? ASSAY_LINK_OK : assay_link_state_of(why);
 	char hex[ASSAY_HEX_MAX], *by = NULL;
 

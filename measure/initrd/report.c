@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/limits.h"
+#include "core/text.h"
 
 /* --- gathering ---------------------------------------------------------------------------------- */
 
@@ -234,4 +235,144 @@ struct assay_json *assay_initrd_report_json(const struct assay_initrd_report *r,
 		assay_json_free(&remarks);
 	}
 	return o;
+}
+
+/* --- names, for facts --------------------------------------------------------------------------- */
+
+static bool is_utf8(const char *s)
+{
+	for (size_t left = strlen(s), n; left > 0; s += n, left -= n) {
+		uint32_t c;
+
+		n = assay_utf8_next(s, left, &c);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Bytes that JSON cannot have: U+FFFD in their place could make one name of two. */
+static const char *why_no_names(const struct assay_initrd_list *list)
+{
+	if (list->n > ASSAY_INITRD_MAX_TOLD)
+		return "too many";
+	for (size_t i = 0; i < list->n; i++)
+		if (!is_utf8(list->f[i].path) || (list->f[i].file->target && !is_utf8(list->f[i].file->target)))
+			return "one is not UTF-8";
+	return NULL;
+}
+
+static uint32_t usual_mode(uint32_t mode)
+{
+	return S_ISDIR(mode) ? 0755 : S_ISLNK(mode) ? 0777 : 0644;
+}
+
+static char *describe(const struct assay_initrd_file *f)
+{
+	static const uint8_t of_nothing[32] = {
+		0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+		0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+	};
+	const struct assay_tree_file *file = f->file;
+	const uint32_t mode = file->mode & 07777;
+	struct assay_str s = { 0 };
+	char hex[65];
+
+	if (!S_ISREG(file->mode))
+		assay_str_add(&s, " %s", assay_initrd_kind(file->mode));
+	if (mode != usual_mode(file->mode))
+		assay_str_add(&s, " mode=%04" PRIo32, mode);
+	if (file->uid)
+		assay_str_add(&s, " uid=%" PRIu32, file->uid);
+	if (file->gid)
+		assay_str_add(&s, " gid=%" PRIu32, file->gid);
+	if (S_ISREG(file->mode) && file->names > 1)
+		assay_str_add(&s, " nlink=%zu", file->names);
+	if (S_ISREG(file->mode))
+		assay_str_add(&s, " %s", assay_hex(f->data ? f->data->sha256 : of_nothing, 32, hex));
+	if (S_ISLNK(file->mode))
+		assay_str_add(&s, " -> %s", file->target);
+	if (S_ISCHR(file->mode) || S_ISBLK(file->mode))
+		assay_str_add(&s, " device=%" PRIu32 ",%" PRIu32, file->rmajor, file->rminor);
+	return assay_str_steal(&s);
+}
+
+/* A name, and the folder whose member it is; a folder is its own, as ".". */
+struct place {
+	const char *path, *base;
+	size_t dir; /* bytes of path that are the folder's */
+	const struct assay_initrd_file *f;
+};
+
+static struct place place_of(const struct assay_initrd_file *f)
+{
+	const char *slash = strrchr(f->path, '/');
+
+	if (S_ISDIR(f->file->mode) && strcmp(f->path, ".") != 0)
+		return (struct place){ f->path, ".", strlen(f->path), f };
+	if (!slash)
+		return (struct place){ f->path, f->path, 0, f };
+	return (struct place){ f->path, slash + 1, (size_t)(slash - f->path), f };
+}
+
+static int by_folder(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	const int d = memcmp(x->path, y->path, x->dir < y->dir ? x->dir : y->dir);
+
+	if (d || x->dir != y->dir)
+		return d ? d : x->dir < y->dir ? -1 : 1;
+	return strcmp(x->base, y->base);
+}
+
+static bool one_folder(const struct place *a, const struct place *b)
+{
+	return a->dir == b->dir && memcmp(a->path, b->path, a->dir) == 0;
+}
+
+static void add_folder(struct assay_json *names, const struct place *first, size_t n)
+{
+	ASSAY_AUTO_FREE char *dir = first->dir ? strndup(first->path, first->dir) : assay_strdup(".");
+	struct assay_json *o = assay_json_object();
+
+	for (size_t i = 0; i < n; i++) {
+		ASSAY_AUTO_FREE char *what = describe(first[i].f);
+		const bool top = strcmp(first[i].path, ".") == 0;
+
+		/* The top is not in every initrd. */
+		if (what && strcmp(what, " dir") == 0 && !top)
+			continue;
+		assay_json_set(o, first[i].base, what ? assay_json_string(what + 1) : NULL);
+	}
+	/* Out of memory: the folder takes its parent with it. */
+	assay_json_set(names, dir ? dir : ".", dir ? o : NULL);
+	if (!dir)
+		assay_json_free(&o);
+}
+
+int assay_initrd_report_names(const struct assay_initrd_report *r, struct assay_json *initrd, struct assay_err *err)
+{
+	const size_t n = r->files.n;
+	const char *why = why_no_names(&r->files);
+
+	if (why) {
+		assay_json_set_str(initrd, "names_left_out", why);
+		return 0;
+	}
+	ASSAY_AUTO_FREE struct place *places = calloc(n + 1, sizeof(*places));
+	struct assay_json *names = assay_json_object();
+	if (!places) {
+		assay_json_free(&names);
+		return assay_fail_mem(err);
+	}
+	for (size_t i = 0; i < n; i++)
+		places[i] = place_of(&r->files.f[i]);
+	qsort(places, n, sizeof(*places), by_folder);
+	for (size_t i = 0, k; i < n; i = k) {
+		for (k = i + 1; k < n && one_folder(&places[i], &places[k]); k++)
+			;
+		add_folder(names, &places[i], k - i);
+	}
+	assay_json_set(initrd, "names", names);
+	return 0;
 }

@@ -27,6 +27,15 @@ ASSAY_DEFINE_AUTO(assay_initrd_report)
 struct assay_json *assay_initrd_report_json(const struct assay_initrd_report *r, const char *release,
 					    bool files);
 
+/*
+ * Members for facts: "names", by folder ("." is the top) what each of its names is, folders left out:
+ * "[KIND] [mode=] [uid=] [gid=] [nlink=] [SHA256 | -> TARGET | device=MAJOR,MINOR]" without what is usual, so that most files
+ * are their SHA-256 alone. Each folder has a member, and tells of itself under "." if it is not root's with mode 0755.
+ * Or "names_left_out", why there are none.
+ */
+int assay_initrd_report_names(const struct assay_initrd_report *r, struct assay_json *initrd,
+			      struct assay_err *err) ASSAY_MUST;
+
 /* --- what a UKI brings ---- */
 
 /*

@@ -219,8 +219,10 @@ static int uki_initrd(const struct assay_pe *pe, const char *release, struct ass
 		set_error(program, "initrd", err);
 		return 0;
 	}
-	assay_json_set(program, "initrd", assay_initrd_report_json(r, release, false));
-	return 0;
+	struct assay_json *initrd = assay_initrd_report_json(r, release, false);
+	const int rc = assay_initrd_report_names(r, initrd, err);
+	assay_json_set(program, "initrd", initrd);
+	return rc;
 }
 
 int assay_initrd_facts(const struct assay_pe *pe, enum assay_efi_kind kind, bool unpack,

@@ -206,6 +206,42 @@ ours() { "$assay" initrd --mtree "$1" | sed 's/ uid=[0-9]* gid=[0-9]*//' | LC_AL
 	run -1 "$assay" initrd --check 6.12.30-amd64.cpio # whose kernel nobody knows
 }
 
+# names FOLDER: its names as facts have them, by find and sha256sum; all of it is root's.
+names() {
+	(
+		cd "$1"
+		find . -printf '%y %m %n %P\t%l\n' | while IFS=$'\t' read -r line target; do
+			read -r kind mode links path <<< "$line"
+			printf -v mode %04o "0$mode"
+			case $kind in
+			f) what="$([ "$mode" = 0644 ] || echo "mode=$mode ")$([ "$links" -eq 1 ] || echo "nlink=$links ")$(sha256sum < "$path" | cut -d' ' -f1)" ;;
+			d) what="dir$([ "$mode" = 0755 ] || echo " mode=$mode")" ;;
+			l) what="link -> $target" ;;
+			p) what="fifo$([ "$mode" = 0644 ] || echo " mode=$mode")" ;;
+			esac
+			printf '%s\t%s\n' "${path:-.}" "$what"
+		done | LC_ALL=C sort
+	)
+}
+
+@test "facts: the names in a UKI's initrd are those that cpio unpacks" {
+	load scratch
+	[ -z "$(scratch_missing)" ] || skip "$(scratch_missing | tr '\n' ' ') is missing"
+	mkdir -p "$tmp/x" "$tmp/parts" && (cd "$tmp/x" && cpio -idum --quiet < "$dir/a.cpio" && cpio -idum --quiet < "$dir/b.cpio")
+	base=0x$(objdump -p "$scratch_stub" | awk '$1 == "ImageBase" { print $2 }')
+	objcopy --add-section .initrd=both.cpio --change-section-vma ".initrd=$(printf '0x%x' $((base + 0x2000000)))" \
+		--add-section .linux=linux --change-section-vma ".linux=$(printf '0x%x' $((base + 0x3000000)))" "$scratch_stub" "$tmp/uki.efi"
+	"$top/image/probe/disk.sh" "$tmp/uki.efi" BOOTX64.EFI "$tmp/disk.img"
+	"$assay" measure --initrd --json "$tmp/disk.img" > "$tmp/facts"
+	jq -r '.esp.programs[0].initrd.names | to_entries[] | (if .key == "." then "" else .key end) as $d | .value + (if .value["."] then {} else {".": "dir"} end) |
+		to_entries[] | (if .key == "." then (if $d == "" then "." else $d end) else $d + (if $d == "" then "" else "/" end) + .key end) + "\t" + .value' \
+		"$tmp/facts" | LC_ALL=C sort > "$tmp/ours"
+	diff "$tmp/ours" <(names "$tmp/x")
+	[ "$(wc -l < "$tmp/ours")" -ge 12 ]
+	# without the option nothing is unpacked
+	"$assay" measure --json "$tmp/disk.img" | jq -e '.esp.programs[0] | has("initrd") | not'
+}
+
 @test "a disk: what firmware starts, systemd-boot's entries, --boot" {
 	load scratch
 	[ -z "$(scratch_missing)" ] || skip "$(scratch_missing | tr '\n' ' ') is missing"

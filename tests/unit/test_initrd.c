@@ -754,6 +754,8 @@ static int read_sample(struct assay_err *err)
 	    assay_initrd_report_make(src, true, &r, err) < 0)
 		return -1;
 	o = assay_initrd_report_json(r, "6.1", true);
+	if (assay_initrd_report_names(r, o, err) < 0)
+		return -1;
 	if (assay_json_dump(o, &text, &len, err) < 0)
 		return -1;
 	free(text);
@@ -772,6 +774,91 @@ static int read_no_digests(struct assay_err *err)
 		return -1;
 	assay_initrd_list_clear(&list);
 	return 0;
+}
+
+/* The names for facts, as text. */
+static char *names_of(const struct assay_str *s)
+{
+	ASSAY_AUTO(assay_src) *src = NULL;
+	ASSAY_AUTO(assay_initrd_report) *r = NULL;
+	ASSAY_AUTO(assay_json) *o = assay_json_object();
+	struct assay_err err;
+	char *text;
+	size_t len;
+
+	assert_int_equal(assay_src_from_mem(s->p, s->len, &src, &err), 0);
+	assert_int_equal(assay_initrd_report_make(src, false, &r, &err), 0);
+	assert_int_equal(assay_initrd_report_names(r, o, &err), 0);
+	assert_int_equal(assay_json_dump(o, &text, &len, &err), 0);
+	return text;
+}
+
+static void test_names_for_facts(void **state)
+{
+#define OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	static const char want[] = "{\n  \"names\": {\n"
+				   "    \".\": {\n      \".\": \"dir\",\n      \"l\": \"link -> d/a b\"\n    },\n"
+				   "    \"d\": {\n      \".\": \"dir mode=0700 uid=5\",\n"
+				   "      \"a b\": \"" OF_ABC "\",\n"
+				   "      \"c\": \"char mode=0600 device=5,1\",\n"
+				   "      \"e\": \"mode=4755 gid=7 " OF_NOTHING "\",\n"
+				   "      \"g\": \"nlink=2 " OF_ABC "\",\n      \"h\": \"nlink=2 " OF_ABC "\"\n    },\n"
+				   "    \"d-\": {},\n    \"d/x\": {}\n  }\n}\n";
+	struct assay_str s = { 0 };
+	char *text;
+
+	(void)state;
+	cpio_add(&s, ".", .mode = S_IFDIR | 0755);
+	cpio_add(&s, "d", .mode = S_IFDIR | 0700, .uid = 5);
+	cpio_add(&s, "d/x", .mode = S_IFDIR | 0755);
+	cpio_add(&s, "d-", .mode = S_IFDIR | 0755);
+	cpio_add(&s, "d/a b", "abc");
+	cpio_add(&s, "d/c", .mode = S_IFCHR | 0600, .rmajor = 5, .rminor = 1);
+	cpio_add(&s, "d/e", .mode = S_IFREG | 04755, .gid = 7);
+	cpio_add(&s, "d/g", .ino = 9, .nlink = 2);
+	cpio_add(&s, "d/h", "abc", .ino = 9, .nlink = 2);
+	cpio_add(&s, "l", "d/a b", .mode = S_IFLNK | 0777);
+	cpio_trailer(&s);
+	text = names_of(&s);
+	assert_string_equal(text, want);
+	free(text);
+	assay_str_clear(&s);
+
+	/* Two names that JSON could not tell apart, and a target. */
+	cpio_add(&s, "a\xff", "abc");
+	cpio_trailer(&s);
+	text = names_of(&s);
+	assert_string_equal(text, "{\n  \"names_left_out\": \"one is not UTF-8\"\n}\n");
+	free(text);
+	assay_str_clear(&s);
+	cpio_add(&s, "a", "\xc3", .mode = S_IFLNK | 0777);
+	cpio_trailer(&s);
+	text = names_of(&s);
+	assert_non_null(strstr(text, "UTF-8"));
+	free(text);
+	assay_str_clear(&s);
+}
+
+static void test_names_ceiling(void **state)
+{
+	(void)state;
+	for (size_t n = ASSAY_INITRD_MAX_TOLD - 1; n <= ASSAY_INITRD_MAX_TOLD + 1; n++) {
+		struct assay_str s = { 0 };
+
+		for (size_t i = 0; i < n; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "%zu", i);
+			cpio_add(&s, name, "abc");
+		}
+		cpio_trailer(&s);
+		char *text = names_of(&s);
+		assert_int_equal(strstr(text, "names_left_out") != NULL, n > ASSAY_INITRD_MAX_TOLD);
+		assert_int_equal(strstr(text, "\"7\": \"" OF_ABC "\"") != NULL, n <= ASSAY_INITRD_MAX_TOLD);
+		free(text);
+		assay_str_clear(&s);
+	}
 }
 
 static void test_memory(void **state)
@@ -817,6 +904,8 @@ int main(void)
 		cmocka_unit_test(test_unpacked_limit),
 		cmocka_unit_test(test_members_limit),
 		cmocka_unit_test(test_archives_limit),
+		cmocka_unit_test(test_names_for_facts),
+		cmocka_unit_test(test_names_ceiling),
 		cmocka_unit_test(test_memory),
 	};
 
