@@ -14,6 +14,12 @@
 #define ASSAY_DSSE_MAX_SIGNATURE (16U << 10)
 /* A signer's certificate and what leads to its CA, as PEM: some KiB each. */
 #define ASSAY_DSSE_MAX_CERTS (256U << 10)
+/* A key's file: RSA with 16384 bits has 13 KiB in PEM; a comment may stand before it. */
+#define ASSAY_KEY_MAX_FILE (1U << 20)
+/* OpenSSL checks no longer ones: OPENSSL_RSA_MAX_MODULUS_BITS. */
+#define ASSAY_KEY_MAX_RSA_BITS 16384U
+/* Objects that a store gives for one URI; a token that is asked for everything it has may hold hundreds. */
+#define ASSAY_KEY_MAX_OBJECTS 4096U
 /* The largest profile seen, with every db entry of a laptop spelled out, is below 1 MiB. */
 #define ASSAY_YAML_MAX_FILE (4U << 20)
 #define ASSAY_YAML_MAX_DEPTH 16

@@ -234,20 +234,27 @@ int assay_envelope_parse(const char *text, size_t len, struct assay_envelope **r
 	return from_json(o, ret, err);
 }
 
+int assay_envelope_read(const char *text, size_t len, struct assay_envelope **ret, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_json) *o = NULL;
+
+	if (assay_json_parse(text, len, &o, err) < 0)
+		return -1;
+	if (assay_json_get(o, "_type") && !assay_json_get(o, "payload"))
+		return assay_envelope_new(ASSAY_INTOTO_PAYLOAD, text, len, ret, err);
+	return from_json(o, ret, err);
+}
+
 int assay_envelope_load(const char *path, struct assay_envelope **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_src) *src = NULL;
 	ASSAY_AUTO_FREE uint8_t *text = NULL;
-	ASSAY_AUTO(assay_json) *o = NULL;
 
 	/* Base64 takes a third more. */
 	if (assay_src_open_file(path, &src, err) < 0 ||
-	    assay_src_read_alloc(src, 0, assay_src_size(src), 2 * ASSAY_MANIFEST_MAX, &text, err) < 0 ||
-	    assay_json_parse((const char *)text, (size_t)assay_src_size(src), &o, err) < 0)
+	    assay_src_read_alloc(src, 0, assay_src_size(src), 2 * ASSAY_MANIFEST_MAX, &text, err) < 0)
 		return -1;
-	if (assay_json_get(o, "_type") && !assay_json_get(o, "payload"))
-		return assay_envelope_new(ASSAY_INTOTO_PAYLOAD, text, (size_t)assay_src_size(src), ret, err);
-	return from_json(o, ret, err);
+	return assay_envelope_read((const char *)text, (size_t)assay_src_size(src), ret, err);
 }
 
 /* --- writing ------------------------------------------------------------------------------------ */

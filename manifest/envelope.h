@@ -43,7 +43,9 @@ int assay_envelope_add(struct assay_envelope *env, const char *keyid, const void
 /* Base64 of the standard or the URL alphabet, as DSSE allows. */
 int assay_envelope_parse(const char *text, size_t len, struct assay_envelope **ret,
 			 struct assay_err *err) ASSAY_MUST;
-/* A file; one that is no envelope but an in-toto Statement becomes an envelope without signatures. */
+/* The same; what is no envelope but an in-toto Statement becomes an envelope without signatures. */
+int assay_envelope_read(const char *text, size_t len, struct assay_envelope **ret, struct assay_err *err) ASSAY_MUST;
+/* The same of a file. */
 int assay_envelope_load(const char *path, struct assay_envelope **ret, struct assay_err *err) ASSAY_MUST;
 struct assay_json *assay_envelope_json(const struct assay_envelope *env);
 

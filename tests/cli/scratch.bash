@@ -6,7 +6,7 @@
 # What scratch_make wants and this machine lacks; nothing when all is there.
 scratch_missing() {
 	local tool
-	for tool in cpio objcopy objdump sfdisk mformat mcopy mmd python3 jq veritysetup; do
+	for tool in cpio objcopy objdump sfdisk mformat mcopy mmd openssl python3 jq veritysetup; do
 		command -v "$tool" > /dev/null || echo "$tool"
 	done
 	[ -e "$scratch_stub" ] || echo systemd-boot-efi
@@ -70,6 +70,8 @@ scratch_make() {
 	"$assay" precompute disk.img --platform platform.yaml --json -o prediction.json || return 1
 	"$assay" manifest create disk.img --platform platform.yaml --name example --release 1 --not-before 2026-11-22 \
 		-o manifest.json || return 1
+	openssl genpkey -algorithm ed25519 -out key.pem && openssl pkey -in key.pem -pubout -out key.pub &&
+		"$assay" manifest sign manifest.json --key key.pem -o signed.json > /dev/null || return 1
 	jq -r '.banks | to_entries[] | .key as $bank | .value | to_entries[] | "\($bank) \(.key) \(.value)"' \
 		prediction.json > pcrs.txt
 

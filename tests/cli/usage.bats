@@ -42,6 +42,8 @@ calls() {
 		manifest create disk.img --platform platform.yaml --name a --release 1 --not-before 2026-11-22
 		manifest show manifest.json
 		export manifest.json --format aicert
+		manifest sign manifest.json --key key.pem --output -
+		manifest verify signed.json --key key.pub --at 2026-12-01
 		platform learn --log machine.log --probe probe-x64.efi
 		platform show platform.yaml
 	CALLS
@@ -156,7 +158,7 @@ is_usage_mistake() {
 
 @test "a file that is not there: exit 1, one line that names it, of every verb" {
 	while read -r line; do
-		for file in disk.img linux.efi machine.log platform.yaml prediction.json pcrs.txt probe-x64.efi image.tar; do
+		for file in disk.img linux.efi machine.log platform.yaml prediction.json pcrs.txt probe-x64.efi image.tar manifest.json signed.json key.pem key.pub; do
 			[[ " $line " == *" $file "* ]] || continue
 			read -ra words <<< "${line/$file/nonesuch-$file}"
 			call "${words[@]}"
@@ -171,7 +173,7 @@ is_usage_mistake() {
 	: > "$BATS_TEST_TMPDIR/empty"
 	while read -r line; do
 		for bad in folder empty; do
-			for file in disk.img linux.efi machine.log platform.yaml prediction.json pcrs.txt probe-x64.efi image.tar; do
+			for file in disk.img linux.efi machine.log platform.yaml prediction.json pcrs.txt probe-x64.efi image.tar manifest.json signed.json key.pem key.pub; do
 				[[ " $line " == *" $file "* ]] || continue
 				read -ra words <<< "${line/$file/$BATS_TEST_TMPDIR/$bad}"
 				call "${words[@]}"

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Public keys: which kinds there are, their names, what is by them. */
+#include "manifest/key.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/provider.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "core/digest.h"
+#include "core/limits.h"
+#include "manifest/key_priv.h"
+
+static const struct kind {
+	const char *name;
+	const char *md; /* NULL: the scheme has its own */
+	const char *group;
+} kinds[ASSAY_N_KEY_KINDS] = {
+	[ASSAY_KEY_ED25519] = { "Ed25519", NULL, NULL },
+	[ASSAY_KEY_P256] = { "ECDSA P-256", "SHA256", "prime256v1" },
+	[ASSAY_KEY_P384] = { "ECDSA P-384", "SHA384", "secp384r1" },
+	[ASSAY_KEY_RSA] = { "RSA-PSS", "SHA256", NULL },
+};
+
+const char *assay_key_kind_name(enum assay_key_kind kind)
+{
+	return kinds[kind].name;
+}
+
+const char *assay_key_digest_name(enum assay_key_kind kind)
+{
+	return kinds[kind].md;
+}
+
+bool assay_key_set_padding(EVP_PKEY_CTX *ctx, enum assay_key_kind kind)
+{
+	return kind != ASSAY_KEY_RSA || (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0 &&
+					 EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, 32) > 0 &&
+					 EVP_PKEY_CTX_set_rsa_mgf1_md_name(ctx, "SHA256", NULL) > 0);
+}
+
+int assay_fail_openssl(struct assay_err *err, const char *fmt, ...)
+{
+	const unsigned long code = ERR_peek_last_error();
+	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+	char msg[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	const bool memory = ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	ERR_clear_error();
+	if (memory)
+		return assay_fail_mem(err);
+	return assay_fail(err, ASSAY_E_CRYPTO, ASSAY_NO_OFFSET, "%s%s%s", msg, reason ? ": " : "",
+			  reason ? reason : "");
+}
+
+OSSL_LIB_CTX *assay_key_lib(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static OSSL_LIB_CTX *made;
+	OSSL_LIB_CTX *lib;
+
+	pthread_mutex_lock(&lock);
+	if (!made) {
+		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+		made = OSSL_LIB_CTX_new();
+		if (made && !OSSL_PROVIDER_load(made, "default")) {
+			OSSL_LIB_CTX_free(made);
+			made = NULL;
+		}
+	}
+	lib = made;
+	pthread_mutex_unlock(&lock);
+	return lib;
+}
+
+void assay_key_free(struct assay_key **keyp)
+{
+	struct assay_key *key = keyp ? assay_steal(keyp) : NULL;
+
+	if (!key)
+		return;
+	EVP_PKEY_free(key->pkey);
+	free(key);
+}
+
+int assay_key_load(const char *uri, struct assay_key **ret, struct assay_err *err)
+{
+	struct assay_key_home home = { 0 };
+	EVP_PKEY *pkey = NULL;
+	int r = assay_key_fetch(uri, false, NULL, &home, &pkey, err);
+
+	if (r == 0)
+		r = assay_key_of(pkey, ret, err);
+	EVP_PKEY_free(pkey);
+	assay_key_home_clear(&home);
+	return r;
+}
+
+/* --- of any provider's key ---------------------------------------------------------------------- */
+
+static int refuse(const char *what, struct assay_err *err)
+{
+	return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,
+			  "%s: Ed25519, ECDSA P-256 and P-384, and RSA with 2048 bits or more sign manifests", what);
+}
+
+static int kind_of_ec(EVP_PKEY *pkey, enum assay_key_kind *ret, struct assay_err *err)
+{
+	char group[64] = "", what[128];
+	int is_explicit = 0;
+
+	/* Parameters spelled out may be anybody's (CVE-2020-0601), even when they look like those of a known curve. */
+	if (EVP_PKEY_get_int_param(pkey, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &is_explicit) && is_explicit)
+		return refuse("an EC key with parameters spelled out", err);
+	if (!EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof(group), NULL))
+		return assay_fail_openssl(err, "an EC key without the name of its curve");
+	for (unsigned k = 0; k < ASSAY_N_KEY_KINDS; k++) {
+		if (kinds[k].group && strcmp(group, kinds[k].group) == 0) {
+			*ret = (enum assay_key_kind)k;
+			return 0;
+		}
+	}
+	if (strcmp(group, "P-256") == 0 || strcmp(group, "P-384") == 0) {
+		*ret = strcmp(group, "P-256") == 0 ? ASSAY_KEY_P256 : ASSAY_KEY_P384;
+		return 0;
+	}
+	snprintf(what, sizeof(what), "an EC key on curve %s", group);
+	return refuse(what, err);
+}
+
+static int kind_of(EVP_PKEY *pkey, enum assay_key_kind *ret, struct assay_err *err)
+{
+	const char *type = EVP_PKEY_get0_type_name(pkey);
+	char what[128];
+
+	if (EVP_PKEY_is_a(pkey, "ED25519")) {
+		*ret = ASSAY_KEY_ED25519;
+		return 0;
+	}
+	if (EVP_PKEY_is_a(pkey, "EC"))
+		return kind_of_ec(pkey, ret, err);
+	if (EVP_PKEY_is_a(pkey, "RSA")) {
+		*ret = ASSAY_KEY_RSA;
+		return 0;
+	}
+	snprintf(what, sizeof(what), "a key of kind %s", type ? type : "unknown");
+	return refuse(what, err);
+}
+
+/* n and e, or a point: the parameters of a public key in the default provider. */
+static bool push_public(EVP_PKEY *from, enum assay_key_kind kind, OSSL_PARAM_BLD *bld, uint8_t *point, size_t size,
+			BIGNUM **n, BIGNUM **e)
+{
+	size_t len = 0;
+
+	if (kind == ASSAY_KEY_RSA)
+		return EVP_PKEY_get_bn_param(from, OSSL_PKEY_PARAM_RSA_N, n) &&
+		       EVP_PKEY_get_bn_param(from, OSSL_PKEY_PARAM_RSA_E, e) &&
+		       OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, *n) &&
+		       OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, *e);
+	if (!EVP_PKEY_get_octet_string_param(from, OSSL_PKEY_PARAM_PUB_KEY, point, size, &len) || len == 0)
+		return false;
+	if (kinds[kind].group &&
+	    !OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, kinds[kind].group, 0))
+		return false;
+	return OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, len);
+}
+
+static EVP_PKEY *rebuild(EVP_PKEY *from, enum assay_key_kind kind)
+{
+	static const char *const types[ASSAY_N_KEY_KINDS] = { "ED25519", "EC", "EC", "RSA" };
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	OSSL_LIB_CTX *lib = assay_key_lib();
+	EVP_PKEY_CTX *ctx = lib ? EVP_PKEY_CTX_new_from_name(lib, types[kind], NULL) : NULL;
+	BIGNUM *n = NULL, *e = NULL;
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *pkey = NULL;
+	uint8_t point[256];
+
+	if (bld && ctx && push_public(from, kind, bld, point, sizeof(point), &n, &e))
+		params = OSSL_PARAM_BLD_to_param(bld);
+	if (params && (EVP_PKEY_fromdata_init(ctx) <= 0 || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) <= 0))
+		pkey = NULL;
+	/* The name of a key does not depend on how somebody wrote its point. */
+	if (pkey && kinds[kind].group &&
+	    !EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed")) {
+		EVP_PKEY_free(pkey);
+		pkey = NULL;
+	}
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(bld);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(n);
+	BN_free(e);
+	return pkey;
+}
+
+static int name_key(struct assay_key *key, struct assay_err *err)
+{
+	unsigned char *der = NULL;
+	const int len = i2d_PUBKEY(key->pkey, &der);
+	struct assay_digests d;
+
+	if (len <= 0)
+		return assay_fail_openssl(err, "cannot encode a public key");
+	const int r = assay_digest_mem(ASSAY_BANK_BIT(ASSAY_SHA256), der, (size_t)len, &d, err);
+	OPENSSL_free(der);
+	if (r < 0)
+		return -1;
+	assay_hex(d.d[ASSAY_SHA256], 32, key->id);
+	return 0;
+}
+
+int assay_key_of(EVP_PKEY *pkey, struct assay_key **ret, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_key) *key = calloc(1, sizeof(*key));
+	char what[64];
+
+	if (!key)
+		return assay_fail_mem(err);
+	if (kind_of(pkey, &key->kind, err) < 0)
+		return -1;
+	key->pkey = rebuild(pkey, key->kind);
+	if (!key->pkey)
+		return assay_fail_openssl(err, "cannot get the public key of an %s key", kinds[key->kind].name);
+	key->bits = (unsigned)EVP_PKEY_get_bits(key->pkey);
+	if (key->kind == ASSAY_KEY_RSA && (key->bits < 2048 || key->bits > ASSAY_KEY_MAX_RSA_BITS)) {
+		snprintf(what, sizeof(what), "an RSA key with %u bits", key->bits);
+		return refuse(what, err);
+	}
+	if (name_key(key, err) < 0)
+		return -1;
+	*ret = assay_steal(&key);
+	return 0;
+}
+
+/* --- checking ----------------------------------------------------------------------------------- */
+
+int assay_key_verify(const struct assay_key *key, const void *sig, size_t sig_len, const void *msg, size_t msg_len,
+		     bool *ret_good, struct assay_err *err)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *pctx = NULL;
+	int good = -1;
+
+	if (!ctx)
+		return assay_fail_mem(err);
+	if (EVP_DigestVerifyInit_ex(ctx, &pctx, kinds[key->kind].md, assay_key_lib(), NULL, key->pkey, NULL) > 0 &&
+	    assay_key_set_padding(pctx, key->kind)) {
+		good = EVP_DigestVerify(ctx, sig, sig_len, msg, msg_len);
+		/* Bytes that are no signature at all give less than 0, and are as little this key's. */
+		*ret_good = good == 1;
+		good = good == 1 || ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE ? 1 : -1;
+	}
+	EVP_MD_CTX_free(ctx);
+	if (good < 0)
+		return assay_fail_openssl(err, "cannot check an %s signature", kinds[key->kind].name);
+	ERR_clear_error();
+	return 0;
+}
