@@ -7,6 +7,7 @@
 
 #include "cli/prediction.h"
 #include "core/out.h"
+#include "core/outdir.h"
 #include "core/text.h"
 #include "manifest/export.h"
 
@@ -24,6 +25,18 @@ static int write_file(const struct assay_export_file *file, const char *path, st
 		return -1;
 	assay_out_write(out, file->data, file->len);
 	return assay_out_commit(out, err);
+}
+
+static int write_files(const struct assay_export *e, const char *path, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_outdir) *dir = NULL;
+
+	if (assay_outdir_open(path, &dir, err) < 0)
+		return -1;
+	for (size_t i = 0; i < e->n; i++)
+		if (assay_outdir_add(dir, e->files[i].name, e->files[i].data, e->files[i].len, err) < 0)
+			return -1;
+	return assay_outdir_commit(dir, err);
 }
 
 static int export(const struct assay_verb *verb, const struct options *o, const char *path)
@@ -44,7 +57,7 @@ static int export(const struct assay_verb *verb, const struct options *o, const 
 		return err.code == ASSAY_E_USAGE ? assay_cli_usage_msg(verb, "%s", err.msg) : assay_cli_fail(path, &err);
 	for (size_t i = 0; i < e.n_notes; i++)
 		fprintf(stderr, "assay export: %s: %s\n", path, e.notes[i]);
-	if (write_file(&e.files[0], out, &err) < 0)
+	if (o->format->directory ? write_files(&e, out, &err) < 0 : write_file(&e.files[0], out, &err) < 0)
 		rc = assay_cli_fail(out, &err);
 	assay_export_clear(&e);
 	return rc;
@@ -143,5 +156,7 @@ int assay_cmd_export(const struct assay_verb *verb, int argc, char **argv)
 		return assay_cli_usage(verb);
 	if (!o.format)
 		return assay_cli_usage_msg(verb, "--format FORMAT is missing");
+	if (o.format->directory && (!o.out || strcmp(o.out, "-") == 0))
+		return assay_cli_usage_msg(verb, "%s is a directory: -o DIR is missing", o.format->name);
 	return export(verb, &o, argv[optind]);
 }

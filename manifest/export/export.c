@@ -14,6 +14,7 @@ static const struct assay_export_format formats[] = {
 	{ "keylime", "keylime's tpm_policy", .phases = true, .run = assay_export_keylime },
 	{ "nitro", "AWS NitroTPM reference measurements", .phases = true, .run = assay_export_nitro },
 	{ "pcrs-json", "assay.pcrs/1, every accepted value of every bank", .phases = true, .run = assay_export_pcrs_json },
+	{ "pcrlock", "components for systemd-pcrlock, a directory", .directory = true, .run = assay_export_pcrlock },
 	{ "pcrsig", "systemd's signatures of PCR 11, as systemd-measure makes them", .phases = true, .key = true,
 	  .run = assay_export_pcrsig },
 	{ "rvps", "a message for trustee's Reference Value Provider Service", .phases = true, .run = assay_export_rvps },

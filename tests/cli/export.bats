@@ -165,6 +165,101 @@ keylime_judges() {
 	[ "$(jq -r '.banks | keys | join(" ")' "$tmp/out")" = "sha1 sha512" ]
 }
 
+@test "pcrlock: events that lead to the golden values, in files by PCR and part" {
+	"$assay" export small.json --format pcrlock -o "$tmp/out" 2> "$tmp/said"
+	holds "4 5 9 11 / 16" pcrlock small.json
+	[ "$(cat "$tmp/said")" = "assay export: small.json: PCR 10 is left out: IMA's events are in no log that systemd-pcrlock reads" ]
+	"$assay" precompute disk.img --platform platform.yaml --json -o "$tmp/p.json"
+	rm -r "$tmp/out"
+	"$assay" export "$tmp/p.json" --format pcrlock -o "$tmp/out/" 2> /dev/null
+	n=$(jq '[.banks.sha256, .banks.sha1 | to_entries[] | select(.value | test("^0+$") | not) | select(.key != "10")] | length' "$tmp/p.json")
+	holds "0 1 2 3 4 5 6 7 9 11 / $n" pcrlock "$tmp/p.json"
+	rm -r "$tmp/out" && mkdir "$tmp/out" # an empty one is taken
+	"$assay" export gcp.json --format pcrlock --bank sha256 --pcrs 0,4 -o "$tmp/out"
+	holds "0 4 / 3" pcrlock gcp.json
+	[ "$(ls "$tmp/out/250-firmware-code-early-pcr0.pcrlock.d")" = $'01.pcrlock\n02.pcrlock' ]
+}
+
+@test "pcrlock: what does not lead there is refused, and so are IMA, phases, and a folder with something in it" {
+	# one bit of one event; one of a set; a value that no event leads to
+	for fault in '.pcrs[4].events[1].digests.sha384 |= sub("^.."; "00")' '.pcrs[0].events[0].accepted[1] = .pcrs[0].events[0].accepted[0]' \
+		'.banks.sha1["11"] |= sub("^.."; "00")' '.pcrs[5].events |= .[1:]' '.pcrs[12].events = .pcrs[11].events'; do
+		jq "$fault" gcp.json > "$tmp/bad.json"
+		refuses 1 "*bad.json: PCR *: its events do not lead to its golden values" "$tmp/bad.json" --format pcrlock -o "$tmp/out"
+		[ ! -e "$tmp/out" ]
+	done
+	refuses 1 "*: pcrlock cannot hold PCR 10: *" small.json --format pcrlock --pcrs 10 -o "$tmp/out"
+	refuses 1 "*: nothing is measured into these PCRs" small.json --format pcrlock --pcrs 12-15 -o "$tmp/out"
+	refuses 2 "*: pcrlock does not go by the phase of the boot" small.json --format pcrlock --phase enter-initrd -o "$tmp/out"
+	refuses 2 "*: pcrlock is a directory: -o DIR is missing" small.json --format pcrlock
+	mkdir "$tmp/full"
+	echo mine > "$tmp/full/600-gpt.pcrlock"
+	refuses 1 "*PCR 10 is left out*" small.json --format pcrlock -o "$tmp/full"
+	grep -q "full: is there already, and not empty" "$tmp/stderr"
+	[ "$(cat "$tmp/full/600-gpt.pcrlock")" = mine ]
+	[ "$(find "$tmp" -name '.assay-*' | wc -l)" -eq 0 ]
+}
+
+# pcrlock_predicts PREDICTION CHOICE PCR...: Debian 13's systemd-pcrlock, on a machine with a TPM and a log that measured the
+# prediction, recognises every event and predicts just the accepted values of these PCRs.
+pcrlock_predicts() {
+	local prediction=$1 choice=$2 dir=$tmp/tpm-$2 pcrs pid
+	shift 2
+	need swtpm swtpm_setup tpm2_pcrextend
+	mkdir "$dir"
+	"$top/tests/cli/export_log.py" "$prediction" "$dir/log" "$dir/extends" "$choice"
+	swtpm_setup --tpm2 --tpmstate "$dir" --pcr-banks "$(jq -r '.banks | keys | join(",")' "$prediction")" --overwrite > "$dir/setup" 2>&1
+	swtpm socket --tpm2 --tpmstate dir="$dir" --flags startup-clear --server type=unixio,path="$dir/sock" \
+		--ctrl type=unixio,path="$dir/sock.ctrl" > /dev/null 2>&1 3>&- &
+	pid=$!
+	for _ in {1..50}; do
+		[ ! -S "$dir/sock.ctrl" ] || break
+		sleep 0.1
+	done
+	pcrs=$*
+	TPM2TOOLS_TCTI=swtpm:path=$dir/sock xargs -a "$dir/extends" tpm2_pcrextend &&
+		SYSTEMD_MEASURE_LOG_FIRMWARE=$dir/log SYSTEMD_MEASURE_LOG_USERSPACE=$dir/none SYSTEMD_TPM2_DEVICE=swtpm:path=$dir/sock \
+			"$top/scripts/trixie-tool.sh" systemd-pcrlock --components="$tmp/out" predict --pcr="${pcrs// /,}" --json=short \
+			> "$dir/predicted" 2> "$dir/said" || pid="$pid failed"
+	kill "${pid% failed}"
+	wait "${pid% failed}" || true
+	[[ $pid != *failed ]] || {
+		cat "$dir/said" || true
+		return 1
+	}
+	run ! grep -E "not matching any component|Couldn't find component|Removing from set" "$dir/said"
+	python3 - "$prediction" "$dir/predicted" "$@" <<- 'EOF'
+		import json, sys
+		p, theirs = (json.load(open(f)) for f in sys.argv[1:3])
+		pcrs = sorted(map(int, sys.argv[3:]))
+		for bank in p["banks"]:
+		    rows = {r["pcr"]: sorted(r["values"]) for r in theirs[bank]}
+		    assert sorted(rows) == pcrs, (bank, sorted(rows))
+		    for pcr, values in rows.items():
+		        one = p["banks"][bank].get(str(pcr))
+		        assert values == sorted([one] if one else p["accepted"][bank][str(pcr)]), (bank, pcr, values)
+	EOF
+}
+
+@test "pcrlock: systemd-pcrlock lists the components, knows every event again and predicts our values" {
+	"$top/scripts/trixie-tool.sh" systemd-pcrlock --version > /dev/null || skip "systemd-pcrlock cannot be had"
+	"$assay" export small.json --format pcrlock -o "$tmp/out" 2> /dev/null
+	"$top/scripts/trixie-tool.sh" systemd-pcrlock --components="$tmp/out" list-components --json=short > "$tmp/list" 2> "$tmp/said"
+	[ ! -s "$tmp/said" ]
+	diff <(jq -r '.[].id' "$tmp/list") <(ls "$tmp/out" | sed 's/\.pcrlock$//')
+	pcrlock_predicts small.json 0 0 1 2 3 4 5 7 8 9 11 12 13 14 15
+}
+
+@test "pcrlock: systemd-pcrlock predicts each accepted value, whichever the machine has" {
+	"$top/scripts/trixie-tool.sh" systemd-pcrlock --version > /dev/null || skip "systemd-pcrlock cannot be had"
+	"$assay" export gcp.json --format pcrlock -o "$tmp/out" 2> /dev/null
+	"$top/scripts/trixie-tool.sh" systemd-pcrlock --components="$tmp/out" list-components --json=short > "$tmp/list"
+	[ "$(jq -r '.[].id' "$tmp/list" | grep -c 250-firmware-code-early-pcr0)" -eq 2 ]
+	for choice in 0 1; do
+		pcrlock_predicts gcp.json $choice 0 2 3 4 5 8 9 11 12 13 14 15
+	done
+}
+
 # uki_disk: a disk with a UKI of known sections, which stay beside it, and its prediction in uki.json.
 uki_disk() {
 	need mkfs.vfat mmd mcopy python3 openssl

@@ -4,7 +4,9 @@
 accepted value of each PCR that is in the export there? Prints the PCRs and how many values were compared."""
 
 import base64
+import hashlib
 import json
+import os
 import re
 import sys
 
@@ -55,12 +57,41 @@ def rvps(doc, bank):
     return {(bank, int(re.fullmatch(r"tpm_pcr(\d+)", k)[1])): v for k, v in values.items()}
 
 
+def pcrlock(path):
+    """What systemd-pcrlock makes of a folder: components by name, each of their variants, event by event."""
+    ends = {}
+    for name in sorted(os.listdir(path)):
+        full = os.path.join(path, name)
+        files = [os.path.join(full, f) for f in sorted(os.listdir(full))] if os.path.isdir(full) else [full]
+        assert re.fullmatch(r"\d{3}-[a-z0-9-]+\.pcrlock(\.d)?", name) and len(files) != 1 or not os.path.isdir(full), name
+        variants = []
+        for f in files:
+            chain = {}
+            for record in json.load(open(f))["records"]:
+                for d in record["digests"]:
+                    chain.setdefault((d["hashAlg"], record["pcr"]), []).append(bytes.fromhex(d["digest"]))
+            variants.append(chain)
+        for key in {k for v in variants for k in v}:
+            size = hashlib.new(key[0]).digest_size
+            now = set()
+            for value in ends.get(key, {bytes(size)}):
+                for chain in variants:
+                    end = value
+                    for digest in chain.get(key, []):
+                        assert len(digest) == size
+                        end = hashlib.new(key[0], end + digest).digest()
+                    now.add(end)
+            ends[key] = now
+    return {k: [v.hex() for v in values] for k, values in ends.items()}
+
+
 def main():
     form, prediction, export = sys.argv[1:4]
     bank, phase = (sys.argv[4:] + [None, None])[:2]
     p = Prediction(prediction, phase)
-    doc = json.load(open(export))
-    values = {"nitro": nitro, "aicert": aicert, "pcrs-json": pcrs_json,
+    doc = export if form == "pcrlock" else json.load(open(export))
+    values = {"nitro": nitro, "aicert": aicert, "pcrlock": pcrlock,
+              "pcrs-json": pcrs_json,
               "keylime": lambda d: keylime(d, bank), "rvps": lambda d: rvps(d, bank)}[form](doc)
     for (b, pcr), got in values.items():
         want = p.accepted(b, pcr)

@@ -135,7 +135,7 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 }
 
 @test "examples of assay-export(1)" {
-	run_examples assay-export.1 5
+	run_examples assay-export.1 6
 }
 
 @test "examples of assay-pe(1)" {
