@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/text.h"
-#include "tpm/event.h"
+#include "precompute/align.h"
 
 void assay_comparison_clear(struct assay_comparison *c)
 {
@@ -128,83 +128,23 @@ int assay_compare(const struct assay_prediction *p, const struct assay_pcrs *act
 
 /* --- events ------------------------------------------------------------------------------------- */
 
-/* The next event of this PCR from *at on, which moves past it; NULL: none. */
-static const struct assay_pred_event *next_predicted(const struct assay_prediction *p, unsigned pcr,
-						     size_t *at)
-{
-	while (*at < p->n)
-		if (p->events[(*at)++].pcr == pcr)
-			return &p->events[*at - 1];
-	return NULL;
-}
-
-static const struct assay_event *next_logged(const struct assay_eventlog *log, unsigned pcr, size_t *at)
-{
-	while (*at < log->n) {
-		const struct assay_event *ev = &log->events[(*at)++];
-
-		if (ev->pcr == pcr && ev->type != EV_NO_ACTION)
-			return ev;
-	}
-	return NULL;
-}
-
-static const char *type_name(uint32_t type)
-{
-	const char *name = assay_event_type_name(type);
-
-	return name ? name : "an event of unknown type";
-}
-
-static bool same(const struct assay_pred_event *ev, const struct assay_event *real,
-		 enum assay_bank bank)
-{
-	if (!(real->digests.banks & ASSAY_BANK_BIT(bank)))
-		return false;
-	for (size_t i = 0; i < ev->n_values; i++)
-		if (memcmp(ev->values[i].d[bank], real->digests.d[bank], assay_bank_size(bank)) == 0)
-			return true;
-	return false;
-}
-
 int assay_compare_events(const struct assay_prediction *p, const struct assay_eventlog *log,
 			 unsigned pcr, enum assay_bank bank, char **ret, struct assay_err *err)
 {
-	size_t ours = 0, theirs = 0;
+	struct assay_alignment a;
+	char *words = NULL;
+	size_t i = 0;
 
-	for (size_t i = 0;; i++) {
-		const struct assay_pred_event *ev = next_predicted(p, pcr, &ours);
-		const struct assay_event *real = next_logged(log, pcr, &theirs);
-		char expected[ASSAY_HEX_MAX] = "", actual[ASSAY_HEX_MAX] = "";
-		size_t size = assay_bank_size(bank);
-
-		*ret = NULL;
-		if (!ev && !real)
-			return 0;
-		if (ev && real && same(ev, real, bank))
-			continue;
-		ASSAY_AUTO_FREE char *words = real ? assay_event_describe(real) : NULL;
-		if (real && !words)
-			return assay_fail_mem(err);
-		if (ev)
-			assay_hex(ev->values[0].d[bank], size, expected);
-		if (real)
-			assay_hex(real->digests.d[bank], size, actual);
-		if (!real)
-			*ret = assay_asprintf("event %zu is missing: predicted %s (%s%s%s), %s", i + 1,
-					      type_name(ev->type), ev->source,
-					      ev->detail ? ": " : "", ev->detail ? ev->detail : "",
-					      expected);
-		else if (!ev)
-			*ret = assay_asprintf("event %zu is one more: the machine measured %s (%s), %s", i + 1,
-					      type_name(real->type), words, actual);
-		else
-			*ret = assay_asprintf("event %zu: the machine measured %s (%s), %s; predicted was %s "
-					      "(%s%s%s), %s",
-					      i + 1, type_name(real->type), words, actual,
-					      type_name(ev->type), ev->source,
-					      ev->detail ? ": " : "", ev->detail ? ev->detail : "",
-					      expected);
-		return *ret ? 0 : assay_fail_mem(err);
-	}
+	if (assay_align(p, log, pcr, ASSAY_BANK_BIT(bank), &a, err) < 0)
+		return -1;
+	while (i < a.n && a.rows[i].kind == ASSAY_ROW_SAME)
+		i++;
+	if (i < a.n)
+		words = assay_row_words(&a.rows[i], bank);
+	const bool failed = i < a.n && !words;
+	assay_alignment_clear(&a);
+	if (failed)
+		return assay_fail_mem(err);
+	*ret = words;
+	return 0;
 }
