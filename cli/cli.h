@@ -62,6 +62,7 @@ int assay_cmd_initrd(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_measure(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_precompute(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_compare(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_explain(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_containers(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_export(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_manifest_create(const struct assay_verb *verb, int argc, char **argv);

@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "cli/prediction.h"
-#include "core/limits.h"
-#include "core/src.h"
-#include "precompute/compare.h"
+#include "precompute/explain.h"
 
 struct options {
 	const char *pcrs, *log, *phase, *platform;
@@ -21,34 +19,6 @@ static const char *const verdicts[] = {
 	[ASSAY_CELL_NOT_GIVEN] = "not given",
 	[ASSAY_CELL_NOT_PREDICTED] = "not predicted",
 };
-
-static int load_pcrs(const char *path, struct assay_pcrs *ret, struct assay_err *err)
-{
-	ASSAY_AUTO(assay_src) *src = NULL;
-	ASSAY_AUTO_FREE uint8_t *text = NULL;
-
-	if (assay_src_open_file(path, &src, err) < 0 ||
-	    assay_src_read_alloc(src, 0, assay_src_size(src), ASSAY_PCRS_MAX_FILE, &text, err) < 0)
-		return -1;
-	return assay_pcrs_parse((const char *)text, (size_t)assay_src_size(src), ret, err);
-}
-
-/*
- * The registers that a firmware log leads to. What no event extends is at its reset value when the
- * firmware's log ends; the comparison is for that moment.
- */
-static int replay_log(const struct assay_eventlog *log, unsigned banks, struct assay_pcrs *ret,
-		      struct assay_err *err)
-{
-	struct assay_replay_reasons reasons = { 0 };
-
-	if (assay_eventlog_replay(log, banks, ret, &reasons, err) < 0)
-		return -1;
-	for (int b = 0; b < ASSAY_N_BANKS; b++)
-		ret->have[b] |= reasons.untouched[b];
-	assay_replay_reasons_free(&reasons);
-	return 0;
-}
 
 static void print_cell(const struct assay_cell *c)
 {
@@ -200,10 +170,10 @@ int assay_cmd_compare(const struct assay_verb *verb, int argc, char **argv)
 	}
 	if (assay_cli_prediction_load(path, o.platform, &p, &err) < 0)
 		return assay_cli_fail(path, &err);
-	if (o.pcrs && load_pcrs(o.pcrs, actual, &err) < 0)
+	if (o.pcrs && assay_cli_pcrs_load(o.pcrs, actual, &err) < 0)
 		return assay_cli_fail(o.pcrs, &err);
 	if (o.log && (assay_eventlog_load(o.log, &log, &err) < 0 ||
-		      replay_log(log, p->banks, actual, &err) < 0))
+		      assay_explain_replay(log, p->banks, actual, &err) < 0))
 		return assay_cli_fail(o.log, &err);
 	if (assay_compare(p, actual, o.phase, log != NULL, &c, &err) < 0)
 		return assay_cli_fail(path, &err);

@@ -31,6 +31,8 @@ static const struct assay_verb verbs[] = {
 	  "Predict the PCRs of a machine that boots a disk", assay_cmd_precompute },
 	{ "compare", "FILE [--platform NAME] (--pcrs FILE | --log LOG) [--phase PHASE] [--json]",
 	  "Compare a prediction, or a manifest's, with a machine's PCRs or event log", assay_cmd_compare },
+	{ "explain", "FILE --log LOG [--pcrs FILE] [--phase PHASE] [--platform NAME] [--json]",
+	  "Say why a machine's PCRs are not those of a prediction, or of a manifest's", assay_cmd_explain },
 	{ "containers", "[--ids-only] [--json | --measurements | --check FILE] ARCHIVE|DISK...",
 	  "Print the IDs of container images in archives and disks, and check their layers", assay_cmd_containers },
 	{ "manifest create",

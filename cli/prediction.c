@@ -4,31 +4,47 @@
 #include <stdio.h>
 #include <string.h>
 
-int assay_cli_prediction_load_with(const char *path, const char *platform, struct assay_prediction **ret,
-				   struct assay_manifest **ret_manifest, struct assay_err *err)
+#include "core/limits.h"
+#include "core/src.h"
+
+int assay_cli_prediction_open(const char *path, struct assay_prediction **ret, struct assay_manifest **ret_manifest,
+			      struct assay_err *err)
 {
 	ASSAY_AUTO(assay_json) *json = NULL;
-	ASSAY_AUTO(assay_manifest) *m = NULL;
-	ASSAY_AUTO(assay_prediction) *p = NULL;
 
+	*ret = NULL;
+	*ret_manifest = NULL;
 	if (assay_json_load(path, &json, err) < 0)
 		return -1;
-	if (assay_json_get(json, "payload") || assay_json_get(json, "_type")) {
-		if (assay_manifest_load(path, &m, err) < 0)
-			return -1;
-		if (assay_manifest_prediction(m, platform, ret, NULL, err) < 0)
-			return -1;
-		*ret_manifest = assay_steal(&m);
-		return 0;
-	}
-	if (assay_prediction_parse(json, &p, err) < 0)
-		return -1;
+	if (assay_json_get(json, "payload") || assay_json_get(json, "_type"))
+		return assay_manifest_load(path, ret_manifest, err);
+	return assay_prediction_parse(json, ret, err);
+}
+
+int assay_cli_prediction_check(const struct assay_prediction *p, const char *platform, struct assay_err *err)
+{
 	const char *name = assay_json_str(assay_json_get(p->platform, "name"));
+
 	if (platform && (!name || strcmp(name, platform) != 0))
 		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "a prediction for platform %s, not for %s",
 				  name ? name : "unknown", platform);
+	return 0;
+}
+
+int assay_cli_prediction_load_with(const char *path, const char *platform, struct assay_prediction **ret,
+				   struct assay_manifest **ret_manifest, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_manifest) *m = NULL;
+	ASSAY_AUTO(assay_prediction) *p = NULL;
+
+	if (assay_cli_prediction_open(path, &p, &m, err) < 0)
+		return -1;
+	if (m && assay_manifest_prediction(m, platform, &p, NULL, err) < 0)
+		return -1;
+	if (assay_cli_prediction_check(p, platform, err) < 0)
+		return -1;
 	*ret = assay_steal(&p);
-	*ret_manifest = NULL;
+	*ret_manifest = assay_steal(&m);
 	return 0;
 }
 
@@ -38,6 +54,17 @@ int assay_cli_prediction_load(const char *path, const char *platform, struct ass
 	ASSAY_AUTO(assay_manifest) *m = NULL;
 
 	return assay_cli_prediction_load_with(path, platform, ret, &m, err);
+}
+
+int assay_cli_pcrs_load(const char *path, struct assay_pcrs *ret, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_src) *src = NULL;
+	ASSAY_AUTO_FREE uint8_t *text = NULL;
+
+	if (assay_src_open_file(path, &src, err) < 0 ||
+	    assay_src_read_alloc(src, 0, assay_src_size(src), ASSAY_PCRS_MAX_FILE, &text, err) < 0)
+		return -1;
+	return assay_pcrs_parse((const char *)text, (size_t)assay_src_size(src), ret, err);
 }
 
 static const char *const covers[ASSAY_PREDICTED_PCRS] = {

@@ -14,6 +14,12 @@
 #define ASSAY_DSSE_MAX_SIGNATURE (16U << 10)
 /* A signer's certificate and what leads to its CA, as PEM: some KiB each. */
 #define ASSAY_DSSE_MAX_CERTS (256U << 10)
+/* A key's file: RSA with 16384 bits has 13 KiB in PEM; a comment may stand before it. */
+#define ASSAY_KEY_MAX_FILE (1U << 20)
+/* OpenSSL checks no longer ones: OPENSSL_RSA_MAX_MODULUS_BITS. */
+#define ASSAY_KEY_MAX_RSA_BITS 16384U
+/* Objects that a store gives for one URI; a token that is asked for everything it has may hold hundreds. */
+#define ASSAY_KEY_MAX_OBJECTS 4096U
 /* The largest profile seen, with every db entry of a laptop spelled out, is below 1 MiB. */
 #define ASSAY_YAML_MAX_FILE (4U << 20)
 #define ASSAY_YAML_MAX_DEPTH 16
@@ -125,6 +131,9 @@
 #define ASSAY_SQFS_MAX_DIR (16U << 20)
 /* Blocks of one squashfs file: half a TiB with blocks of the usual 128 KiB; each costs 4 bytes here. */
 #define ASSAY_SQFS_MAX_BLOCKS (1U << 22)
+/* dpkg's status: a desktop of 5000 packages has some 8 MiB. All of Debian is some 65,000 packages. */
+#define ASSAY_DPKG_MAX_STATUS (64U << 20)
+#define ASSAY_DPKG_MAX_PACKAGES (1U << 16)
 /* Accepted values of one PCR: the product of its events' sets. Vendors change one or two of them. */
 #define ASSAY_MAX_ACCEPTED 64
 /* Events of one PCR in a prediction; a GRUB machine with a long script has some hundred. */
@@ -200,6 +209,8 @@
 /* A distribution's initrd of all modules has some ten thousand members. */
 #define ASSAY_INITRD_MAX_MEMBERS (1U << 18)
 #define ASSAY_INITRD_MAX_NAMES (64U << 20) /* bytes of all names and link targets */
+/* Names of an initrd that facts tell one by one: the base image's has 700, each 100 bytes of JSON. */
+#define ASSAY_INITRD_MAX_TOLD 4096U
 #define ASSAY_CPIO_MAX_NAME 4096U	   /* PATH_MAX; the kernel passes over longer ones */
 /* bootconfig: XBC_DATA_MAX of the kernel is 32 KiB. */
 #define ASSAY_BOOTCONFIG_MAX (32U << 10)

@@ -138,6 +138,11 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	run_examples assay-export.1 6
 }
 
+@test "examples of assay-explain(1)" {
+	run_examples assay-explain.1 3
+	grep -q '^PCR 5, event 2: another partition table: ' "$BATS_TEST_TMPDIR/stdout"
+}
+
 @test "examples of assay-pe(1)" {
 	run_examples assay-pe.1 3
 }

@@ -230,6 +230,23 @@ check() {
 	check pcrs-1 "$tmp/manifest" "$tmp/sets" "$tmp/phase"
 }
 
+@test "explanations" {
+	local log_of=$top/tests/fixtures/log-of.py
+	sed 's/^name: example$/name: other/; s/example\\0/elpmaxe\\0/' platform.yaml > "$tmp/other.yaml"
+	"$assay" manifest create disk.img --platform platform.yaml --platform "$tmp/other.yaml" --name a --release 1 \
+		--not-before 2026-11-22 -o "$tmp/two.json"
+	"$log_of" prediction.json "$tmp/log" change:4:3 more:5:2 drop:9:2
+	awk '$2 == 3 { $3 = substr($3, 2) "0" } 1' pcrs.txt > "$tmp/pcrs"
+	"$assay" explain prediction.json --log same.log --json > "$tmp/agrees"
+	"$assay" explain manifest.json --log "$tmp/log" --json > "$tmp/differs" || [ $? -eq 3 ]
+	"$assay" explain "$tmp/two.json" --log "$tmp/log" --pcrs "$tmp/pcrs" --json > "$tmp/two" || [ $? -eq 3 ]
+	"$assay" explain "$tmp/two.json" --log machine.log --json > "$tmp/machine" || [ $? -eq 3 ]
+	check explanation-1 "$tmp/agrees" "$tmp/differs" "$tmp/two" "$tmp/machine"
+	[ "$(jq -s '[.[].choices // empty] | length' "$tmp/two" "$tmp/machine")" -eq 2 ]
+	[ "$(jq -rs '[.[].pcrs[].events[].verdict] | unique | length' "$tmp/differs" "$tmp/two")" -eq 4 ]
+	[ "$(jq '[.pcrs[] | select(.log_disagrees)] | length' "$tmp/two")" -ge 1 ]
+}
+
 @test "container images: plain and packed, several, unchecked, damaged, in a disk" {
 	for f in "$top"/tests/corpus/container/*; do
 		"$assay" containers --json "$f" > "$tmp/c-${f##*/}" 2> /dev/null || [ -s "$tmp/c-${f##*/}" ] || rm "$tmp/c-${f##*/}"

@@ -68,6 +68,7 @@ scratch_make() {
 	"$top/tests/fixtures/make-boot-log.py" $app machine.log console.txt || return 1
 	"$assay" platform learn --log machine.log --probe probe-x64.efi --name example -o platform.yaml || return 1
 	"$assay" precompute disk.img --platform platform.yaml --json -o prediction.json || return 1
+	"$top/tests/fixtures/log-of.py" prediction.json same.log || return 1
 	"$assay" manifest create disk.img --platform platform.yaml --name example --release 1 --not-before 2026-11-22 \
 		-o manifest.json || return 1
 	openssl genpkey -algorithm ed25519 -out key.pem && openssl pkey -in key.pem -pubout -out key.pub &&

@@ -38,6 +38,7 @@ calls() {
 		log replay machine.log
 		precompute disk.img --platform platform.yaml
 		compare prediction.json --pcrs pcrs.txt
+		explain prediction.json --log same.log
 		containers image.tar
 		manifest create disk.img --platform platform.yaml --name a --release 1 --not-before 2026-11-22
 		manifest show manifest.json
