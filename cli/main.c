@@ -49,6 +49,10 @@ static const struct assay_verb verbs[] = {
 	{ "manifest verify",
 	  "FILE --key PUB... [--threshold N] [--name NAME] [--min-release N] [--at TIME] [--ignore-unsigned]",
 	  "Check who signed a manifest, and whether it is valid", assay_cmd_manifest_verify },
+	{ "audit",
+	  "FILE --disk DISK [--data DISK]... [--platform P.yaml]... [--name NAME] [--release N] [--not-before TIME] "
+	  "[--expires TIME] [--allow-backing] [--json]",
+	  "Make a manifest again from the disk, and say of each of its claims whether it agrees", assay_cmd_audit },
 	{ "platform probe", "--qemu COMMAND [OPTION]... -o FILE.yaml",
 	  "Boot the probe on a QEMU machine and write the machine's profile",
 	  assay_cmd_platform_probe },

@@ -77,16 +77,6 @@ static int create(const struct assay_verb *verb, const struct options *o, const 
 	return rc == ASSAY_EXIT_OK ? write_result(statement, o) : rc;
 }
 
-static bool number(const char *text, uint64_t *ret)
-{
-	char *end;
-
-	if (*text < '1' || *text > '9' || strlen(text) > 18)
-		return false;
-	*ret = strtoull(text, &end, 10);
-	return *end == '\0';
-}
-
 static int parse(const struct assay_verb *verb, int argc, char **argv, struct options *o)
 {
 	static const struct option opts[] = {
@@ -125,7 +115,7 @@ static int parse(const struct assay_verb *verb, int argc, char **argv, struct op
 				return assay_cli_usage_msg(verb, "--name: %s", err.msg);
 			break;
 		case 'r':
-			if (!number(optarg, &o->release))
+			if (!assay_cli_release_number(optarg, &o->release))
 				return assay_cli_usage_msg(verb, "--release: a number from 1 on, not '%s'", optarg);
 			break;
 		case 'f':

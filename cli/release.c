@@ -23,8 +23,18 @@ void assay_cli_paths_clear(struct assay_cli_paths *paths)
 	*paths = (struct assay_cli_paths){ 0 };
 }
 
-static int open_data(const struct assay_cli_paths *paths, const struct assay_disk_opts *opts,
-		     struct assay_cli_release *r)
+bool assay_cli_release_number(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	if (*text < '1' || *text > '9' || strlen(text) > 18)
+		return false;
+	*ret = strtoull(text, &end, 10);
+	return *end == '\0';
+}
+
+int assay_cli_release_data(const struct assay_cli_paths *paths, const struct assay_disk_opts *opts,
+			   struct assay_cli_release *r)
 {
 	struct assay_err err;
 
@@ -45,7 +55,7 @@ static int open_data(const struct assay_cli_paths *paths, const struct assay_dis
 	return ASSAY_EXIT_OK;
 }
 
-static int open_platforms(const struct assay_cli_paths *paths, struct assay_cli_release *r)
+int assay_cli_release_platforms(const struct assay_cli_paths *paths, struct assay_cli_release *r)
 {
 	struct assay_err err;
 
@@ -91,9 +101,9 @@ int assay_cli_release_open(const char *disk, const char *name, const struct assa
 	*ret = (struct assay_cli_release){ 0 };
 	if (open_image(disk, name, opts, &ret->image, &err) < 0)
 		return assay_cli_fail(disk, &err);
-	rc = open_data(data, opts, ret);
+	rc = assay_cli_release_data(data, opts, ret);
 	if (rc == ASSAY_EXIT_OK)
-		rc = open_platforms(platforms, ret);
+		rc = assay_cli_release_platforms(platforms, ret);
 	if (rc != ASSAY_EXIT_OK)
 		return rc;
 	ret->in.image = ret->image;

@@ -15,6 +15,9 @@ struct assay_cli_paths {
 int assay_cli_paths_add(struct assay_cli_paths *paths, char *path, struct assay_err *err) ASSAY_MUST;
 void assay_cli_paths_clear(struct assay_cli_paths *paths);
 
+/* A release number as people write it: digits, from 1 on. */
+bool assay_cli_release_number(const char *text, uint64_t *ret);
+
 /* All that assay_manifest_make() needs, opened. */
 struct assay_cli_release {
 	struct assay_manifest_input in; /* points into what is below */
@@ -32,6 +35,10 @@ struct assay_cli_release {
 int assay_cli_release_open(const char *disk, const char *name, const struct assay_cli_paths *data,
 			   const struct assay_cli_paths *platforms, const struct assay_disk_opts *opts,
 			   struct assay_cli_release *ret);
+/* One kind each, into the members of this name; *ret begins as zeros. */
+int assay_cli_release_data(const struct assay_cli_paths *paths, const struct assay_disk_opts *opts,
+			   struct assay_cli_release *ret);
+int assay_cli_release_platforms(const struct assay_cli_paths *paths, struct assay_cli_release *ret);
 void assay_cli_release_clear(struct assay_cli_release *r);
 
 #endif

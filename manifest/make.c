@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making a manifest: facts, predictions, and what they were made of. */
-#include "manifest/manifest.h"
+#include "manifest/make_priv.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -53,8 +53,8 @@ static int check(const struct assay_manifest_input *in, struct assay_err *err)
 
 /* --- facts -------------------------------------------------------------------------------------- */
 
-/* "broken link: verity: …": a manifest is for disks whose chain holds. */
-static int judge(const struct assay_links *links, const char *disk, struct assay_err *err)
+/* "broken link: verity: …" */
+int assay_manifest_judge(const struct assay_links *links, const char *disk, struct assay_err *err)
 {
 	for (size_t i = 0; i < links->n; i++)
 		if (links->l[i].state == ASSAY_LINK_BROKEN)
@@ -76,43 +76,66 @@ static struct assay_json *unpacked(const struct assay_json *facts)
 	return o;
 }
 
-static int make_facts(const struct assay_manifest_input *in, struct assay_json *o, struct assay_links **ret_links,
-		      struct assay_err *err)
+int assay_manifest_facts(struct assay_image *image, const char *boot, struct assay_json **ret,
+			 struct assay_links **ret_links, struct assay_err *err)
 {
 	const struct assay_facts_options options = {
-		.boot = in->precompute.boot,
+		.boot = boot,
 		.banks = ASSAY_BANK_BIT(ASSAY_SHA256),
 		.partitions = true,
 	};
 	ASSAY_AUTO(assay_json) *facts = NULL;
-	ASSAY_AUTO(assay_links) *links = NULL;
-	const bool initrds = in->image->initrds;
+	const bool initrds = image->initrds;
 
-	in->image->initrds = true;
-	const int rc = assay_image_facts(in->image, &options, &facts, &links, err);
-	in->image->initrds = initrds;
-	if (rc < 0 || judge(links, in->image->name, err) < 0)
+	image->initrds = true;
+	const int rc = assay_image_facts(image, &options, &facts, ret_links, err);
+	image->initrds = initrds;
+	if (rc < 0)
 		return -1;
-	assay_json_set(o, "facts", unpacked(facts));
+	*ret = unpacked(facts);
+	return 0;
+}
+
+static int make_facts(const struct assay_manifest_input *in, struct assay_json *o, struct assay_links **ret_links,
+		      struct assay_err *err)
+{
+	ASSAY_AUTO(assay_links) *links = NULL;
+	struct assay_json *facts;
+
+	if (assay_manifest_facts(in->image, in->precompute.boot, &facts, &links, err) < 0)
+		return -1;
+	assay_json_set(o, "facts", facts);
+	if (assay_manifest_judge(links, in->image->name, err) < 0)
+		return -1;
 	*ret_links = assay_steal(&links);
+	return 0;
+}
+
+int assay_manifest_data_facts(const struct assay_manifest_data *data, struct assay_json **ret,
+			      struct assay_links **ret_links, struct assay_err *err)
+{
+	const struct assay_facts_options options = { .banks = ASSAY_BANK_BIT(ASSAY_SHA256) };
+	ASSAY_AUTO(assay_json) *facts = NULL;
+
+	if (assay_data_facts(data->disk, data->name, &data->info, &options, &facts, ret_links, err) < 0)
+		return -1;
+	*ret = unpacked(facts);
 	return 0;
 }
 
 static int make_data(const struct assay_manifest_input *in, struct assay_json *o, struct assay_err *err)
 {
-	const struct assay_facts_options options = { .banks = ASSAY_BANK_BIT(ASSAY_SHA256) };
 	ASSAY_AUTO(assay_json) *list = assay_json_array();
 
 	for (size_t i = 0; i < in->n_data; i++) {
-		const struct assay_manifest_data *d = &in->data[i];
-		ASSAY_AUTO(assay_json) *facts = NULL;
 		ASSAY_AUTO(assay_links) *links = NULL;
+		struct assay_json *facts;
 
-		if (assay_data_facts(d->disk, d->name, &d->info, &options, &facts, &links, err) < 0)
-			return assay_wrap(err, "%s", d->name);
-		if (judge(links, d->name, err) < 0)
+		if (assay_manifest_data_facts(&in->data[i], &facts, &links, err) < 0)
+			return assay_wrap(err, "%s", in->data[i].name);
+		assay_json_append(list, facts);
+		if (assay_manifest_judge(links, in->data[i].name, err) < 0)
 			return -1;
-		assay_json_append(list, unpacked(facts));
 	}
 	assay_json_set(o, "data", assay_steal(&list));
 	return 0;
@@ -132,29 +155,45 @@ static int disk_digest(const struct assay_json *facts, struct assay_digests *ret
 	return 0;
 }
 
+int assay_manifest_predict(struct assay_image *image, const struct assay_platform *platform,
+			   const struct assay_precompute_options *options, const struct assay_links *links,
+			   const struct assay_json *facts, struct assay_json **ret, struct assay_err *err)
+{
+	struct assay_precompute_options all = *options;
+	ASSAY_AUTO(assay_prediction) *p = NULL;
+	struct assay_digests disk;
+
+	if (disk_digest(facts, &disk, err) < 0)
+		return -1;
+	all.no_image_digest = false;
+	all.links = links;
+	all.disk = &disk;
+	if (assay_precompute(image, platform, &all, &p, err) < 0)
+		return assay_wrap(err, "platform %s", platform->name);
+	*ret = assay_prediction_json(p);
+	return 0;
+}
+
 static int make_predictions(const struct assay_manifest_input *in, const struct assay_links *links,
 			    struct assay_json *o, struct assay_err *err)
 {
 	struct assay_precompute_options options = in->precompute;
 	ASSAY_AUTO(assay_json) *list = assay_json_array();
-	struct assay_digests disk;
 
-	if (disk_digest(assay_json_get(o, "facts"), &disk, err) < 0)
-		return -1;
 	options.skip_chain = false;
-	options.no_image_digest = false;
-	options.links = links;
-	options.disk = &disk;
 	for (size_t i = 0; i < in->n_platforms; i++) {
-		ASSAY_AUTO(assay_prediction) *p = NULL;
+		struct assay_json *p;
 
-		if (assay_precompute(in->image, in->platforms[i], &options, &p, err) < 0)
-			return assay_wrap(err, "platform %s", in->platforms[i]->name);
-		assay_json_append(list, assay_prediction_json(p));
+		if (assay_manifest_predict(in->image, in->platforms[i], &options, links, assay_json_get(o, "facts"), &p,
+					   err) < 0)
+			return -1;
+		assay_json_append(list, p);
 	}
 	assay_json_set(o, "predictions", assay_steal(&list));
 	return 0;
 }
+
+/* What follows is also run over parts of a foreign manifest (manifest/audit.c): any member may be missing. */
 
 /* --- what it was made of ------------------------------------------------------------------------ */
 
@@ -165,7 +204,8 @@ static struct assay_json *input(const char *kind, const struct assay_json *name,
 	assay_json_set_str(o, "kind", kind);
 	if (name)
 		assay_json_set(o, "name", assay_json_copy(name));
-	assay_json_set(o, "digest", assay_json_copy(digest));
+	if (digest)
+		assay_json_set(o, "digest", assay_json_copy(digest));
 	return o;
 }
 
@@ -266,7 +306,8 @@ static void add_subject(struct assay_json *list, const char *name, const struct 
 	struct assay_json *o = assay_json_object();
 
 	assay_json_set_str(o, "name", name);
-	assay_json_set(o, "digest", assay_json_copy(digest));
+	if (digest)
+		assay_json_set(o, "digest", assay_json_copy(digest));
 	assay_json_append(list, o);
 }
 
@@ -280,7 +321,8 @@ static int make_subject(const struct assay_json *predicate, struct assay_json **
 	for (size_t i = 0; i <= assay_json_len(data); i++) {
 		const struct assay_json *of = i == 0 ? facts : assay_json_at(data, i - 1);
 		const struct assay_json *image = assay_json_get(of, "image");
-		const char *disk = assay_json_str(assay_json_get(image, "name"));
+		const char *name_of = assay_json_str(assay_json_get(image, "name"));
+		const char *disk = name_of ? name_of : "";
 
 		add_subject(list, disk, assay_json_get(image, "digest"));
 		for (size_t k = 0; i == 0 && k < assay_json_len(parts); k++) {
@@ -321,7 +363,7 @@ static struct assay_json *options_json(const struct assay_precompute_options *op
 	return o;
 }
 
-static void describe(const struct assay_manifest_input *in, struct assay_json *o)
+void assay_manifest_describe(const struct assay_manifest_input *in, struct assay_json *o)
 {
 	struct assay_json *validity = assay_json_object();
 	struct assay_json *tool = assay_json_object();
@@ -339,28 +381,37 @@ static void describe(const struct assay_manifest_input *in, struct assay_json *o
 	assay_json_set(o, "options", options_json(&in->precompute));
 }
 
+int assay_manifest_finish(struct assay_json *predicate, struct assay_json **ret, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_json) *o = predicate;
+	struct assay_json *statement, *subject = NULL;
+
+	if (make_subject(o, &subject, err) < 0)
+		return -1;
+	assay_json_set(o, "inputs", inputs_json(o));
+	add_summaries(o);
+	statement = assay_json_object();
+	assay_json_set_str(statement, "_type", ASSAY_STATEMENT_TYPE);
+	assay_json_set(statement, "subject", subject);
+	assay_json_set_str(statement, "predicateType", ASSAY_MANIFEST_TYPE);
+	assay_json_set(statement, "predicate", assay_steal(&o));
+	*ret = statement;
+	return 0;
+}
+
 int assay_manifest_make(const struct assay_manifest_input *in, struct assay_json **ret,
 			struct assay_links **ret_links, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_json) *predicate = assay_json_object();
 	ASSAY_AUTO(assay_links) *links = NULL;
-	struct assay_json *statement, *subject = NULL;
 
 	if (check(in, err) < 0)
 		return -1;
-	describe(in, predicate);
+	assay_manifest_describe(in, predicate);
 	if (make_facts(in, predicate, &links, err) < 0 || make_data(in, predicate, err) < 0 ||
-	    make_predictions(in, links, predicate, err) < 0 || make_subject(predicate, &subject, err) < 0)
+	    make_predictions(in, links, predicate, err) < 0 ||
+	    assay_manifest_finish(assay_steal(&predicate), ret, err) < 0)
 		return -1;
-	assay_json_set(predicate, "inputs", inputs_json(predicate));
-	add_summaries(predicate);
-
-	statement = assay_json_object();
-	assay_json_set_str(statement, "_type", ASSAY_STATEMENT_TYPE);
-	assay_json_set(statement, "subject", subject);
-	assay_json_set_str(statement, "predicateType", ASSAY_MANIFEST_TYPE);
-	assay_json_set(statement, "predicate", assay_steal(&predicate));
-	*ret = statement;
 	if (ret_links)
 		*ret_links = assay_steal(&links);
 	return 0;

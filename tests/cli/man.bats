@@ -125,6 +125,11 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	[ "$(head -n 1 "$BATS_TEST_TMPDIR/stdout")" = "EV_EFI_ACTION platform example" ]
 }
 
+@test "examples of assay-audit(1)" {
+	run_examples assay-audit.1 4
+	grep -qF "subject[disk.img].digest" "$BATS_TEST_TMPDIR/stdout"
+}
+
 @test "examples of assay-manifest(1)" {
 	run_examples assay-manifest.1 3
 	grep -qE '^[0-9a-f]{64}$' "$BATS_TEST_TMPDIR/stdout"

@@ -247,6 +247,16 @@ check() {
 	[ "$(jq '[.pcrs[] | select(.log_disagrees)] | length' "$tmp/two")" -ge 1 ]
 }
 
+@test "audits: all four states, profiles given and found, a disk that the manifest does not know" {
+	cp manifest.json platform.yaml "$tmp"
+	"$assay" audit "$tmp/manifest.json" --disk disk.img --json > "$tmp/agrees"
+	"$assay" audit "$tmp/manifest.json" --disk disk.img --data app.raw --name other --json > "$tmp/differs" || [ $? -eq 3 ]
+	"$assay" audit manifest.json --disk app.raw --platform platform.yaml --json > "$tmp/unread" || [ $? -eq 3 ]
+	check audit-1 "$tmp/agrees" "$tmp/differs" "$tmp/unread"
+	[ "$(jq -rs '[.[].claims[].state] | unique | length' "$tmp/agrees" "$tmp/differs" "$tmp/unread")" -eq 4 ]
+	[ "$(jq -rs '[.[].profiles[].given] | unique | length' "$tmp/agrees" "$tmp/unread")" -eq 2 ]
+}
+
 @test "container images: plain and packed, several, unchecked, damaged, in a disk" {
 	for f in "$top"/tests/corpus/container/*; do
 		"$assay" containers --json "$f" > "$tmp/c-${f##*/}" 2> /dev/null || [ -s "$tmp/c-${f##*/}" ] || rm "$tmp/c-${f##*/}"

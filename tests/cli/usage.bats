@@ -45,6 +45,7 @@ calls() {
 		export manifest.json --format aicert
 		manifest sign manifest.json --key key.pem --output -
 		manifest verify signed.json --key key.pub --at 2026-12-01
+		audit manifest.json --disk disk.img
 		platform learn --log machine.log --probe probe-x64.efi
 		platform show platform.yaml
 	CALLS
@@ -242,7 +243,7 @@ is_usage_mistake() {
 		}
 	done < <(
 		calls
-		calls | grep -E '^(measure|initrd|pe|log|precompute|compare|platform show)' | sed 's/$/ --json/'
+		calls | grep -E '^(audit|measure|initrd|pe|log|precompute|compare|platform show)' | sed 's/$/ --json/'
 		verbs | sed 's/$/ --help/'
 		echo --help
 		echo --version
