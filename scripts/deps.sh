@@ -47,7 +47,7 @@ check+=(lz4)
 # A matrix of images and platforms, here or on a cluster; a cluster and a registry of one machine for the tests.
 matrix=(ninja-build python3 python3-yaml)
 slurm=(slurm-client)
-check+=(docker-registry munge slurm-wlm)
+check+=(curl docker-registry munge slurm-wlm)
 
 wanted=("${build[@]}")
 for g in "${groups[@]}"; do

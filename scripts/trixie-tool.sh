@@ -31,7 +31,7 @@ systemd-measure | systemd-pcrlock)
 dump.erofs | fsck.erofs | mkfs.erofs) packages=(erofs-utils) ;;
 veritysetup) packages=(cryptsetup-bin) ;;
 systemd-repart) packages=(systemd-repart) ;;
-osslsigncode | pesign) packages=("$tool") ;;
+cosign | oras | osslsigncode | pesign) packages=("$tool") ;;
 esac
 "$top/scripts/fetch-deb.sh" --with-depends trixie "$tree" "${packages[@]}"
 
