@@ -232,7 +232,7 @@ def publish(plan, image, data, key, cert):
             new = Path(temp, path.name)
             new.write_bytes(data)
             words = [plan["assay"], "manifest", "sign", str(new), "--key", key, *(["--cert", str(cert)] if cert else [])]
-            if subprocess.run(words, check=False).returncode != 0:
+            if subprocess.run(words, check=False, stdout=subprocess.DEVNULL).returncode != 0:
                 raise JobError(f"manifest of {image['name']} {image['release']}: not signed")
             data = new.read_bytes()
     try:

@@ -382,6 +382,37 @@ refused() {
 	[ -z "$(squeue -h)" ]
 }
 
+@test "signed: by the file's key or another, once; results stay unsigned" {
+	need openssl
+	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out release.pem 2>/dev/null
+	openssl pkey -in release.pem -pubout -out release.pub
+	openssl genpkey -algorithm ED25519 -out other.pem
+	openssl pkey -in other.pem -pubout -out other.pub
+	sed -i '2i key: release.pem' m.yaml
+	run -0 matrix
+	for m in out/manifests/*/*/manifest.dsse.json; do
+		"$top/build/assay" manifest verify "$m" --key release.pub --at 2026-11-23
+	done
+	[ "$(jq -s 'map(.signatures | length) | add' out/results/*/manifest.dsse.json)" -eq 0 ]
+	run ! grep -rqF "$(sed -n 2p release.pem)" out
+	# No signature by ECDSA is like another, but nothing has changed.
+	sha256sum out/manifests/*/*/* >before
+	run -0 matrix
+	sha256sum --quiet -c before
+	: >calls
+	run -0 matrix --key other.pem
+	[ "$(cut -d ' ' -f 1,2 calls | sort -u)" = "manifest sign" ]
+	"$top/build/assay" manifest verify out/manifests/one/7/manifest.dsse.json --key other.pub --at 2026-11-23
+	run -3 "$top/build/assay" manifest verify out/manifests/one/7/manifest.dsse.json --key release.pub --at 2026-11-23
+	run -1 matrix --key m.yaml
+	[[ "$output" == *"FAILED: manifest of one 7: not signed"* ]]
+	"$top/build/assay" manifest verify out/manifests/one/7/manifest.dsse.json --key other.pub --at 2026-11-23
+	# without a key it is the result as it is
+	sed -i '/^key:/d' m.yaml
+	run -0 matrix
+	[ "$(jq '.signatures | length' out/manifests/one/7/manifest.dsse.json)" -eq 0 ]
+}
+
 @test "make golden-matrix" {
 	need dpkg-query
 	[ "$(dpkg-query -W -f '${db:Status-Status}' ninja-build 2>/dev/null)" = installed ] || skip "ninja-build is not installed"
