@@ -176,7 +176,7 @@ containers: ## build the base image's containers, write their IDs into container
 
 # Installs what is missing first; make is started anew, because pkg-config could not answer before.
 .PHONY: golden boot check bench
-golden: ## the main job: build the base image, predict its PCRs into golden/
+golden: ## the main job: build the base image, sign its golden manifest into golden/ (KEY=URI)
 	scripts/deps.sh golden
 	$(MAKE) all probe image
 	scripts/golden.sh

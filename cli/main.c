@@ -40,7 +40,7 @@ static const struct assay_verb verbs[] = {
 	  "[OPTION]... [-o FILE]",
 	  "Write what a release is: the facts about its disks, and its PCRs on each platform",
 	  assay_cmd_manifest_create },
-	{ "manifest show", "[--pcrs] [--statement] FILE", "Print a manifest in words", assay_cmd_manifest_show },
+	{ "manifest show", "[--pcrs [--bank LIST]] [--statement] FILE", "Print a manifest in words", assay_cmd_manifest_show },
 	{ "export",
 	  "FILE --format FORMAT [--platform NAME] [--bank LIST] [--pcrs LIST] [--phase PHASE] [--key FILE] [-o FILE]",
 	  "Write a manifest's golden values as keylime, AWS KMS and others read them", assay_cmd_export },

@@ -56,7 +56,8 @@ static void print_list(const char *key, const struct assay_json *list, const cha
 	}
 }
 
-static int print_predictions(const struct assay_manifest *m, bool pcrs, struct assay_err *err)
+/* banks: those of the tables; 0: all. */
+static int print_predictions(const struct assay_manifest *m, bool pcrs, unsigned banks, struct assay_err *err)
 {
 	for (size_t i = 0; i < assay_json_len(m->predictions); i++) {
 		const char *name = assay_manifest_platform(assay_json_at(m->predictions, i));
@@ -75,6 +76,7 @@ static int print_predictions(const struct assay_manifest *m, bool pcrs, struct a
 				printf(" %s", assay_bank_name((enum assay_bank)b));
 		putchar('\n');
 		if (pcrs) {
+			p->banks &= banks ? banks : ASSAY_ALL_BANKS;
 			putchar('\n');
 			assay_cli_prediction_print(p);
 		}
@@ -82,7 +84,7 @@ static int print_predictions(const struct assay_manifest *m, bool pcrs, struct a
 	return 0;
 }
 
-static int print_manifest(const struct assay_envelope *env, const struct assay_manifest *m, bool pcrs,
+static int print_manifest(const struct assay_envelope *env, const struct assay_manifest *m, bool pcrs, unsigned banks,
 			  struct assay_err *err)
 {
 	static const char *const containers[] = { "names", "image_id", "disk", "archive" };
@@ -105,7 +107,7 @@ static int print_manifest(const struct assay_envelope *env, const struct assay_m
 	print_list("verity", assay_json_get(m->predicate, "verity"), verity, sizeof(verity) / sizeof(verity[0]));
 	print_list("container", assay_json_get(m->predicate, "containers"), containers,
 		   sizeof(containers) / sizeof(containers[0]));
-	if (print_predictions(m, pcrs, err) < 0)
+	if (print_predictions(m, pcrs, banks, err) < 0)
 		return -1;
 	for (size_t i = 0; i < env->n_sigs; i++) {
 		printf("%-10s key ", "signature");
@@ -121,6 +123,7 @@ int assay_cmd_manifest_show(const struct assay_verb *verb, int argc, char **argv
 {
 	static const struct option opts[] = {
 		{ "pcrs", no_argument, NULL, 'p' },
+		{ "bank", required_argument, NULL, 'b' },
 		{ "statement", no_argument, NULL, 's' },
 		{ 0 },
 	};
@@ -128,6 +131,7 @@ int assay_cmd_manifest_show(const struct assay_verb *verb, int argc, char **argv
 	ASSAY_AUTO(assay_manifest) *m = NULL;
 	ASSAY_AUTO(assay_out) *out = NULL;
 	bool pcrs = false, statement = false;
+	unsigned banks = 0;
 	struct assay_err err;
 	int ch;
 
@@ -136,9 +140,13 @@ int assay_cmd_manifest_show(const struct assay_verb *verb, int argc, char **argv
 			pcrs = true;
 		else if (ch == 's')
 			statement = true;
-		else
+		else if (ch != 'b')
 			return assay_cli_usage(verb);
+		else if (assay_bank_list(optarg, &banks, &err) < 0)
+			return assay_cli_usage_msg(verb, "%s", err.msg);
 	}
+	if (banks && !pcrs)
+		return assay_cli_usage_msg(verb, "--bank is for --pcrs");
 	if (argc - optind != 1)
 		return assay_cli_usage(verb);
 	const char *path = argv[optind];
@@ -146,7 +154,7 @@ int assay_cmd_manifest_show(const struct assay_verb *verb, int argc, char **argv
 	if (assay_envelope_load(path, &env, &err) < 0 || assay_manifest_of(env, &m, &err) < 0)
 		return assay_cli_fail(path, &err);
 	if (!statement)
-		return print_manifest(env, m, pcrs, &err) < 0 ? assay_cli_fail(path, &err) : ASSAY_EXIT_OK;
+		return print_manifest(env, m, pcrs, banks, &err) < 0 ? assay_cli_fail(path, &err) : ASSAY_EXIT_OK;
 	/* The bytes that are signed, not our way of writing them. */
 	if (assay_out_open("-", &out, &err) < 0)
 		return assay_cli_fail(path, &err);

@@ -2,14 +2,13 @@
 /* assay platform learn, assay platform show: profiles out of logs, and in words. */
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/platform_priv.h"
+#include "core/clock.h"
 #include "core/limits.h"
 #include "core/src.h"
 #include "core/text.h"
@@ -69,30 +68,23 @@ int assay_boot_app_of_disk(const char *path, const struct assay_disk_opts *opts,
 }
 
 /* SOURCE_DATE_EPOCH, so that the same input gives the same file. */
-static int today(char ret[11], struct assay_err *err)
+static int today(char ret[ASSAY_CLOCK_TEXT], struct assay_err *err)
 {
-	const char *epoch = getenv("SOURCE_DATE_EPOCH");
-	time_t now = time(NULL);
-	struct tm tm;
+	int64_t now;
 
-	if (epoch) {
-		char *end;
-
-		errno = 0;
-		now = (time_t)strtoll(epoch, &end, 10);
-		if (errno || *end || end == epoch)
-			return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET,
-					  "SOURCE_DATE_EPOCH '%s' is no number", epoch);
+	if (assay_clock_epoch(&now, err) < 0) {
+		if (err->code != ASSAY_E_NOTFOUND)
+			return -1;
+		now = assay_clock_now();
 	}
-	if (!gmtime_r(&now, &tm) || strftime(ret, 11, "%Y-%m-%d", &tm) != 10)
-		return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET, "no such date");
+	assay_clock_text(now, ret)[10] = '\0';
 	return 0;
 }
 
 int assay_origin_new(const char *kind, struct assay_yaml **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_yaml) *origin = assay_yaml_map();
-	char date[11];
+	char date[ASSAY_CLOCK_TEXT];
 
 	if (today(date, err) < 0)
 		return -1;

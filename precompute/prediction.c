@@ -426,6 +426,19 @@ static int count_in(const struct assay_prediction *p, const struct assay_json *b
 	return 0;
 }
 
+/* What is not of the platform is of the image: precompute.c and chain/ name their sources so. */
+static int mark_image_events(struct assay_prediction *p, struct assay_err *err)
+{
+	const char *name = assay_json_str(assay_json_get(p->platform, "name"));
+	ASSAY_AUTO_FREE char *source = assay_asprintf("platform %s", name ? name : "");
+
+	if (!source)
+		return assay_fail_mem(err);
+	for (size_t i = 0; i < p->n; i++)
+		p->events[i].image = strcmp(p->events[i].source, source) != 0;
+	return 0;
+}
+
 int assay_prediction_parse(const struct assay_json *json, struct assay_prediction **ret,
 			   struct assay_err *err)
 {
@@ -467,6 +480,8 @@ int assay_prediction_parse(const struct assay_json *json, struct assay_predictio
 	p->platform = assay_json_copy(assay_json_get(json, "platform"));
 	if (!p->image || !p->platform)
 		return assay_fail_mem(err);
+	if (mark_image_events(p, err) < 0)
+		return -1;
 	*ret = assay_steal(&p);
 	return 0;
 }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # boot.sh: boot the built image on the reference machine, take the PCRs of every bank and the event log out of the guest,
-# and print predicted against actual. Exit 0: equal, 3: different, 1: could not.
+# and print predicted against actual. Exit 0: equal, 3: different, 1: could not. From the environment, as golden.sh has
+# them: DISK, IMAGE, GOLDEN, and RELEASE (the newest).
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,10 +11,16 @@ cd "$(dirname "$0")/.."
 . scripts/reference.sh
 
 disk=${DISK:-build/image/base.raw}
-prediction=${GOLDEN:-golden/base}/prediction.json
+releases=${GOLDEN:-golden}/${IMAGE:-base}
+release=${RELEASE:-$(find "$releases" -mindepth 2 -maxdepth 2 -name manifest.dsse.json 2>/dev/null | sed 's,/[^/]*$,,; s,.*/,,' |
+	sort -n | tail -n 1)}
+manifest=$releases/$release/manifest.dsse.json
 dir=build/boot-run
 
-[ -r "$prediction" ] || { echo "boot.sh: no $prediction; run 'make golden' first" >&2; exit 1; }
+if [ -z "$release" ] || [ ! -r "$manifest" ]; then
+	echo "boot.sh: no manifest under $releases; run 'make golden' first" >&2
+	exit 1
+fi
 # A guest kernel that dies early under QEMU's software emulation (seen now and then, a double fault) has measured nothing
 # wrong: it is booted again, aloud. Whatever else keeps the machine from powering off by itself is a failure.
 tries=4
@@ -39,9 +46,9 @@ tar -C "$dir" -xf "$dir/capture.raw" pcrs eventlog || {
 	exit 1
 }
 rc=0
-build/assay compare "$prediction" --pcrs "$dir/pcrs" || rc=$?
+build/assay compare "$manifest" --platform "$reference_name" --pcrs "$dir/pcrs" || rc=$?
 if [ "$rc" -eq 3 ]; then
 	echo "== by the guest's event log" >&2
-	build/assay compare "$prediction" --log "$dir/eventlog" | grep '^PCR' || true
+	build/assay compare "$manifest" --platform "$reference_name" --log "$dir/eventlog" | grep '^PCR' || true
 fi
 exit "$rc"

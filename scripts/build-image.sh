@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# build-image.sh [--output DIR] [--refresh | --offline] [--check-reproducible | --inputs]
+# build-image.sh [--output DIR] [--refresh | --offline] [--inputs]
 #
 # Build the base image (mkosi.conf, image/) into DIR, build/image unless named: base.raw, and
 # beside it the exact packages it was made of. What comes from the network comes before mkosi
@@ -9,13 +9,10 @@
 # image takes, chosen and checked by apt. The same repository gives the same bytes. The container
 # archives in the image are made first, by build-containers.sh.
 #
-#   --output DIR          where base.raw goes
-#   --refresh             take the newest packages (else those of the last build are kept)
-#   --offline             read nothing from the network; fail if something is missing
-#   --check-reproducible  build twice, each from nothing but the packages, and compare; exit 3
-#                         if the images differ. An image in DIR that these sources, packages and
-#                         tools made counts as the first build
-#   --inputs              print a digest of what in this repository decides the image; no build
+#   --output DIR  where base.raw goes
+#   --refresh     take the newest packages (else those of the last build are kept)
+#   --offline     read nothing from the network; fail if something is missing
+#   --inputs      print a digest of what in this repository decides the image; no build
 #
 # mkosi needs root here; without it, sudo is used for that part alone.
 
@@ -29,7 +26,6 @@ suite=trixie
 output=$build/image
 refresh=
 offline=
-check=
 inputs=
 while [[ $# -gt 0 ]]; do
 	case $1 in
@@ -39,10 +35,9 @@ while [[ $# -gt 0 ]]; do
 		;;
 	--refresh) refresh=1 ;;
 	--offline) offline=1 ;;
-	--check-reproducible) check=1 ;;
 	--inputs) inputs=1 ;;
 	*)
-		echo "usage: build-image.sh [--output DIR] [--refresh | --offline] [--check-reproducible | --inputs]" >&2
+		echo "usage: build-image.sh [--output DIR] [--refresh | --offline] [--inputs]" >&2
 		exit 2
 		;;
 	esac
@@ -162,13 +157,6 @@ make_repo() {
 	repo_make "$repo" "$wanted" "${names[@]}"
 }
 
-# What a build in DIR was made of, as far as it is known here.
-made_of() { # DIR CONTAINERS
-	inputs_digest
-	(cd "$2" && sha256sum -- *.tar)
-	(cd "$1" && sha256sum fetched.tsv tools.tsv base.raw)
-}
-
 # build_into DIR CONTAINERS
 build_into() {
 	local out=$work/out
@@ -196,7 +184,6 @@ build_into() {
 	END
 	mv "$out/base.raw" "$1/base.raw"
 	cp "$2/packages.tsv" "$1/container-packages.tsv"
-	made_of "$1" "$2" >"$1/made-of"
 	"${root[@]}" rm -rf "$work/space" "$out"
 }
 
@@ -209,39 +196,5 @@ build_containers "$containers"
 stage_tree "$containers"
 make_tools
 make_repo
-if [[ -n $check ]]; then
-	# The image that is there is the first of the two, if this is what it was made of.
-	if ! cmp -s "$repo/packages.tsv" "$output/fetched.tsv" ||
-		! made_of "$output" "$containers" 2>/dev/null | cmp -s - "$output/made-of"; then
-		say "building once"
-		build_into "$output" "$containers"
-	fi
-	say "building again"
-	rm -rf "$output/again"
-	mkdir -p "$output/again"
-	# Neither who builds nor where may show in the image, nor in the containers.
-	(
-		umask 077
-		export TZ=Pacific/Auckland
-		refresh='' build_containers "$output/again/containers"
-		stage_tree "$output/again/containers"
-		build_into "$output/again" "$output/again/containers"
-	)
-	differ=
-	for f in "$containers"/*.tar "$output/base.raw"; do
-		again=$output/again/${f##*/}
-		[[ $f != *.tar ]] || again=$output/again/containers/${f##*/}
-		first=$(sha256sum <"$f")
-		second=$(sha256sum <"$again")
-		[[ $first == "$second" ]] || {
-			say "two builds differ: $f ${first%% *}, $again ${second%% *}"
-			differ=1
-		}
-	done
-	[[ -z $differ ]] || exit 3
-	rm -r "$output/again"
-	echo "two builds are equal: sha256 ${first%% *}"
-else
-	build_into "$output" "$containers"
-	say "$output/base.raw: $(stat -c %s "$output/base.raw") bytes, sha256 $(sha256sum <"$output/base.raw" | cut -c 1-64)"
-fi
+build_into "$output" "$containers"
+say "$output/base.raw: $(stat -c %s "$output/base.raw") bytes, sha256 $(sha256sum <"$output/base.raw" | cut -c 1-64)"

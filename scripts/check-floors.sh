@@ -68,7 +68,7 @@ sources() {
 	if git rev-parse --git-dir > /dev/null 2>&1; then
 		git ls-files --cached --others --exclude-standard
 	else
-		find . -type f -not -path './.git/*' -not -path './golden/base/*' | sed 's,^\./,,'
+		find . -type f -not -path './.git/*' | sed 's,^\./,,'
 	fi | grep -v -e '^tests/corpus/' -e '^build/' | sort
 }
 

@@ -24,18 +24,21 @@ setup_file() {
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.."
+	manifest=$GOLDEN/base/1/manifest.dsse.json
+	prediction=$BATS_TEST_TMPDIR/prediction.json
+	build/assay manifest show --statement "$manifest" | jq '.predicate.predictions[0]' >"$prediction"
+	platform=$(jq -r .platform.name "$prediction")
 }
 
 @test "golden: one table of 16 PCRs, each with its value, what it covers and where it comes from" {
 	cat build/golden-test.table
 	[ "$(grep -cE '^ *([0-9]|1[0-5])  [0-9a-f]{64}  ' build/golden-test.table)" -eq 16 ]
 	grep -qE '^  4 .*\\EFI\\BOOT\\BOOTX64.EFI' build/golden-test.table
-	for f in platform.yaml facts.json prediction.json; do
-		[ -s "$GOLDEN/$f" ]
-	done
+	[ "$(find "$GOLDEN" -type f -printf '%P\n' | sort)" = "base/1/manifest.dsse.json
+base/1/$platform.yaml" ]
 	# The image's own digest is that of the file (sha256sum).
-	[ "$(jq -r .image.digest.sha256 "$GOLDEN/prediction.json")" = "$(sha256sum build/image/base.raw | cut -d' ' -f1)" ]
-	[ "$(jq -r '.banks | keys | join(",")' "$GOLDEN/prediction.json")" = sha1,sha256,sha384 ]
+	[ "$(jq -r .image.digest.sha256 "$prediction")" = "$(sha256sum build/image/base.raw | cut -d' ' -f1)" ]
+	[ "$(jq -r '.banks | keys | join(",")' "$prediction")" = sha1,sha256,sha384 ]
 }
 
 @test "golden: PCR 11 of the base image is systemd-measure's, after each phase" {
@@ -51,7 +54,7 @@ setup() {
 	jq -S '[to_entries[] | .key as $b | .value[] | {bank: $b, phase, hash}] | sort_by(.bank, .phase)' \
 		"$BATS_TEST_TMPDIR/measure.json" >"$BATS_TEST_TMPDIR/theirs"
 	jq -S '[.phases[] | select(.phase | test("shutdown") | not) | .phase as $p | .pcr11 | to_entries[]
-		| {bank: .key, phase: $p, hash: .value}] | sort_by(.bank, .phase)' "$GOLDEN/prediction.json" \
+		| {bank: .key, phase: $p, hash: .value}] | sort_by(.bank, .phase)' "$prediction" \
 		>"$BATS_TEST_TMPDIR/ours"
 	[ "$(jq length "$BATS_TEST_TMPDIR/theirs")" -eq 12 ]
 	diff "$BATS_TEST_TMPDIR/ours" "$BATS_TEST_TMPDIR/theirs"
@@ -79,6 +82,60 @@ setup() {
 	[[ $(jq -r '.[0].faults[0] | .path // .what' <<<"$output") == ?* ]]
 }
 
+@test "golden: signed by the key for trying out, which others cannot read; the profile is the manifest's own" {
+	[ "$(stat -c %a build/keys/try-out.pem)" = 600 ]
+	build/assay manifest verify "$manifest" --key build/keys/try-out.pub.pem --name base
+	# openssl, over the same bytes.
+	jq -j '"DSSEv1 \(.payloadType | length) \(.payloadType) "' "$manifest" >"$BATS_TEST_TMPDIR/signed"
+	jq -r .payload "$manifest" | base64 -d >"$BATS_TEST_TMPDIR/payload"
+	printf '%s ' "$(stat -c %s "$BATS_TEST_TMPDIR/payload")" | cat - "$BATS_TEST_TMPDIR/payload" >>"$BATS_TEST_TMPDIR/signed"
+	jq -r '.signatures[0].sig' "$manifest" | base64 -d >"$BATS_TEST_TMPDIR/sig"
+	openssl dgst -sha256 -verify build/keys/try-out.pub.pem -signature "$BATS_TEST_TMPDIR/sig" "$BATS_TEST_TMPDIR/signed"
+	jq -r '.predicate.inputs[] | select(.kind == "platform").digest.sha256' "$BATS_TEST_TMPDIR/payload" >"$BATS_TEST_TMPDIR/digest"
+	[ "$(sha256sum <"$GOLDEN/base/1/$platform.yaml")" = "$(cat "$BATS_TEST_TMPDIR/digest")  -" ]
+}
+
+@test "golden: what is published stays: the same again changes nothing, the number with other content is refused, or is the next" {
+	before=$(sha256sum "$manifest")
+	profile=$GOLDEN/base/1/$platform.yaml
+	PLATFORM=$profile run scripts/golden.sh
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(sha256sum "$manifest")" = "$before" ]
+	PLATFORM=$profile RELEASE=1 EXPIRES=+3d run scripts/golden.sh
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"release 1 of base is published and says something else"* ]]
+	[ "$(sha256sum "$manifest")" = "$before" ]
+	[ "$(find "$GOLDEN" -mindepth 2 -maxdepth 2)" = "$GOLDEN/base/1" ]
+	# Another key adds its signature, once.
+	openssl genpkey -algorithm ed25519 -out "$BATS_TEST_TMPDIR/second.pem"
+	openssl pkey -in "$BATS_TEST_TMPDIR/second.pem" -pubout -out "$BATS_TEST_TMPDIR/second.pub.pem"
+	cp -r "$GOLDEN" "$BATS_TEST_TMPDIR/golden"
+	export GOLDEN=$BATS_TEST_TMPDIR/golden
+	for n in 1 2; do
+		PLATFORM=$profile KEY=$BATS_TEST_TMPDIR/second.pem run scripts/golden.sh
+		echo "$output"
+		[ "$status" -eq 0 ]
+		[ "$(jq '.signatures | length' "$GOLDEN/base/1/manifest.dsse.json")" -eq 2 ]
+	done
+	build/assay manifest verify "$GOLDEN/base/1/manifest.dsse.json" --threshold 2 \
+		--key build/keys/try-out.pub.pem --key "$BATS_TEST_TMPDIR/second.pub.pem"
+	PLATFORM=$profile EXPIRES=+3d run scripts/golden.sh
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"published: $GOLDEN/base/2/manifest.dsse.json" ]]
+	# A profile that is not the manifest's is not published with it, and nothing half is left.
+	build/assay manifest create build/image/base.raw --platform "$profile" --name base --release 3 --not-before 2026-11-22 \
+		-o "$BATS_TEST_TMPDIR/three.json"
+	run scripts/publish.sh --golden "$GOLDEN" --key "$BATS_TEST_TMPDIR/second.pem" "$BATS_TEST_TMPDIR/three.json" \
+		golden/platforms/gcp.yaml
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"is not among the files given"* ]]
+	[ "$(find "$GOLDEN/base" -mindepth 1 -maxdepth 1 | sort | tr '\n' ' ')" = "$GOLDEN/base/1 $GOLDEN/base/2 " ]
+}
+
 @test "boot: the base image's PCRs 0-15 in three banks are the predicted ones" {
 	run scripts/boot.sh
 	echo "$output"
@@ -104,7 +161,7 @@ setup() {
 
 @test "boot: the guest's event log leads to the prediction too" {
 	[ -s build/boot-run/eventlog ]
-	run build/assay compare "$GOLDEN/prediction.json" --log build/boot-run/eventlog
+	run build/assay compare "$manifest" --log build/boot-run/eventlog
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"45 compared: 45 equal, 0 different; 3 not given, 0 not predicted"* ]]

@@ -18,7 +18,7 @@ tree() {
 	if [ -e .git ] && git rev-parse --git-dir > /dev/null 2>&1; then
 		git ls-files --cached --others --exclude-standard | while read -r f; do [ ! -f "$f" ] || echo "$f"; done
 	else
-		find . '(' -path ./build -o -path ./.git -o -path ./golden/base ')' -prune -o -type f -printf '%P\n'
+		find . '(' -path ./build -o -path ./.git ')' -prune -o -type f -printf '%P\n'
 	fi
 }
 

@@ -89,6 +89,8 @@ static void round_trip(const char *platform)
 	for (unsigned i = 0; i < ASSAY_PREDICTED_PCRS; i++) {
 		assert_int_equal(p->pcr[i].status, q->pcr[i].status);
 		assert_int_equal(p->pcr[i].n, q->pcr[i].n);
+		for (size_t k = 0; k < chain_count(p, i); k++)
+			assert_int_equal(chain_event(p, i, k)->image, chain_event(q, i, k)->image);
 	}
 }
 
