@@ -44,10 +44,11 @@ static const struct assay_verb verbs[] = {
 	{ "export",
 	  "FILE --format FORMAT [--platform NAME] [--bank LIST] [--pcrs LIST] [--phase PHASE] [--key FILE] [-o FILE]",
 	  "Write a manifest's golden values as keylime, AWS KMS and others read them", assay_cmd_export },
-	{ "manifest sign", "FILE --key URI [--passphrase-file FILE] [-o FILE]", "Add a signature to a manifest",
+	{ "manifest sign", "FILE --key URI [--cert CHAIN.pem] [--passphrase-file FILE] [-o FILE]", "Add a signature to a manifest",
 	  assay_cmd_manifest_sign },
 	{ "manifest verify",
-	  "FILE --key PUB... [--threshold N] [--name NAME] [--min-release N] [--at TIME] [--ignore-unsigned]",
+	  "FILE (--key PUB | --ca CA.pem --identity NAME)... [--threshold N] [--name NAME] [--min-release N] "
+	  "[--state FILE] [--at TIME] [--ignore-unsigned] [--json]",
 	  "Check who signed a manifest, and whether it is valid", assay_cmd_manifest_verify },
 	{ "audit",
 	  "FILE --disk DISK [--data DISK]... [--platform P.yaml]... [--name NAME] [--release N] [--not-before TIME] "

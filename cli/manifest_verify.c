@@ -10,20 +10,19 @@
 #include "core/clock.h"
 #include "core/limits.h"
 #include "core/src.h"
-#include "manifest/verify.h"
+#include "manifest/releases.h"
 
 struct options {
-	struct assay_cli_paths keys;
+	struct assay_cli_paths keys, identities;
 	struct assay_verify_policy policy;
+	const char *ca, *state;
 	bool json;
 };
 
 /* --- output ------------------------------------------------------------------------------------- */
 
-static void print_sig(const struct assay_verdict *v, size_t i, const struct options *o)
+static void print_sig(const struct assay_verified_sig *r, const struct options *o)
 {
-	const struct assay_verified_sig *r = &v->sigs[i];
-
 	printf("signature  ");
 	if (*r->key)
 		printf("%s key %s", assay_key_kind_name(r->kind), r->key);
@@ -31,8 +30,12 @@ static void print_sig(const struct assay_verdict *v, size_t i, const struct opti
 		printf(", given as ");
 		assay_cli_print_line(o->keys.p[r->given]);
 	}
+	if (r->identity != SIZE_MAX) {
+		printf(", certified as ");
+		assay_cli_print_line(o->identities.p[r->identity]);
+	}
 	if (*r->text) {
-		printf("%s", *r->key ? ": " : "");
+		printf("%snot counted: ", *r->key ? "; " : "");
 		assay_cli_print_line(r->text);
 	}
 	putchar('\n');
@@ -50,14 +53,63 @@ static void print_text(const struct assay_verdict *v, const struct options *o)
 	}
 	printf("payload    sha256 %s\n", v->payload_sha256);
 	for (size_t i = 0; i < v->n_sigs; i++)
-		print_sig(v, i, o);
-	if (v->refusal == ASSAY_REFUSED_NOT) {
-		printf("verified   signed by %u of %u wanted\n", v->counted, v->threshold);
+		print_sig(&v->sigs[i], o);
+	if (v->refusal != ASSAY_REFUSED_NOT) {
+		printf("REFUSED    %s: ", assay_refusal_name(v->refusal));
+		assay_cli_print_line(v->reason);
+		putchar('\n');
 		return;
 	}
-	printf("REFUSED    %s: ", assay_refusal_name(v->refusal));
-	assay_cli_print_line(v->reason);
-	putchar('\n');
+	printf("verified   %u %s, %u wanted; valid then%s%s%s\n", v->counted, v->counted == 1 ? "signer" : "signers",
+	       v->threshold, o->policy.name ? "; the name" : "", o->policy.min_release ? "; the lowest release" : "",
+	       o->state ? "; no older than what was accepted before" : "");
+}
+
+static struct assay_json *sig_json(const struct assay_verified_sig *r, const struct options *o)
+{
+	struct assay_json *j = assay_json_object();
+
+	assay_json_set_bool(j, "counted", r->counted);
+	assay_json_set_str(j, "key", *r->key ? r->key : NULL);
+	assay_json_set_str(j, "kind", *r->key ? assay_key_kind_name(r->kind) : NULL);
+	assay_json_set_str(j, "given", r->given != SIZE_MAX ? o->keys.p[r->given] : NULL);
+	assay_json_set_str(j, "identity", r->identity != SIZE_MAX ? o->identities.p[r->identity] : NULL);
+	assay_json_set_str(j, "refusal", r->why != ASSAY_REFUSED_NOT ? assay_refusal_name(r->why) : NULL);
+	assay_json_set_str(j, "reason", *r->text ? r->text : NULL);
+	return j;
+}
+
+static struct assay_json *manifest_json(const struct assay_manifest *m)
+{
+	struct assay_json *j = assay_json_object();
+	char text[ASSAY_CLOCK_TEXT];
+
+	assay_json_set_str(j, "name", m->name);
+	assay_json_set_int(j, "release", m->release);
+	assay_json_set_str(j, "not_before", assay_clock_text(m->not_before, text));
+	assay_json_set_str(j, "expires", assay_clock_text(m->expires, text));
+	return j;
+}
+
+static int print_json(const struct assay_verdict *v, const struct options *o)
+{
+	ASSAY_AUTO(assay_json) *j = assay_json_object();
+	struct assay_json *sigs = assay_json_array();
+	char text[ASSAY_CLOCK_TEXT];
+
+	for (size_t i = 0; i < v->n_sigs; i++)
+		assay_json_append(sigs, sig_json(&v->sigs[i], o));
+	assay_json_set_str(j, "schema", "assay.verification/1");
+	assay_json_set_bool(j, "verified", v->refusal == ASSAY_REFUSED_NOT);
+	assay_json_set_str(j, "refusal", v->refusal != ASSAY_REFUSED_NOT ? assay_refusal_name(v->refusal) : NULL);
+	assay_json_set_str(j, "reason", v->refusal != ASSAY_REFUSED_NOT ? v->reason : NULL);
+	assay_json_set_str(j, "at", assay_clock_text(o->policy.at, text));
+	assay_json_set_int(j, "counted", v->counted);
+	assay_json_set_int(j, "threshold", v->threshold);
+	assay_json_set_str(j, "payload_sha256", v->payload_sha256);
+	assay_json_set(j, "manifest", v->manifest ? manifest_json(v->manifest) : assay_json_null());
+	assay_json_set(j, "signatures", sigs);
+	return assay_cli_write_json(j, "-");
 }
 
 /* --- the work ------------------------------------------------------------------------------------ */
@@ -89,17 +141,27 @@ static int judge(struct options *o, const char *path)
 	ASSAY_AUTO(assay_verdict) *v = NULL;
 	ASSAY_AUTO_FREE uint8_t *text = NULL;
 	struct assay_err err;
+	bool is_new = false;
 	size_t len;
+	int rc = ASSAY_EXIT_OK;
 
 	if (read_file(path, &text, &len, &err) < 0 ||
 	    assay_manifest_verify((const char *)text, len, &o->policy, &v, &err) < 0)
 		return assay_cli_fail(path, &err);
-	print_text(v, o);
+	if (o->state && assay_releases_accept(o->state, v, &is_new, &err) < 0)
+		return assay_cli_fail(o->state, &err);
+	if (o->json)
+		rc = print_json(v, o);
+	else
+		print_text(v, o);
+	if (rc != ASSAY_EXIT_OK)
+		return rc;
 	return v->refusal == ASSAY_REFUSED_NOT ? ASSAY_EXIT_OK : ASSAY_EXIT_MISMATCH;
 }
 
 static int verify(struct options *o, const char *path)
 {
+	ASSAY_AUTO(assay_ca) *ca = NULL;
 	struct assay_key **keys = calloc(o->keys.n + 1, sizeof(*keys));
 	struct assay_err err;
 	int rc;
@@ -111,6 +173,11 @@ static int verify(struct options *o, const char *path)
 	rc = load_keys(&o->keys, keys);
 	o->policy.keys = (const struct assay_key *const *)keys;
 	o->policy.n_keys = o->keys.n;
+	if (rc == ASSAY_EXIT_OK && o->ca && assay_ca_load(o->ca, &ca, &err) < 0)
+		rc = assay_cli_fail(o->ca, &err);
+	o->policy.ca = ca;
+	o->policy.identities = (const char *const *)o->identities.p;
+	o->policy.n_identities = o->identities.n;
 	if (rc == ASSAY_EXIT_OK)
 		rc = judge(o, path);
 	for (size_t i = 0; i < o->keys.n; i++)
@@ -129,10 +196,28 @@ static bool number(const char *text, uint64_t *ret)
 	return *end == '\0';
 }
 
+static int check_options(const struct assay_verb *verb, const struct options *o)
+{
+	const size_t n = o->keys.n + o->identities.n;
+
+	if (!o->ca != (o->identities.n == 0))
+		return assay_cli_usage_msg(verb, "--ca FILE and --identity NAME belong together");
+	if (n == 0)
+		return assay_cli_usage_msg(verb, "neither --key PUB nor --ca CA.pem --identity NAME says who may sign");
+	if (o->policy.threshold > n)
+		return assay_cli_usage_msg(verb, "--threshold %u cannot be reached with %zu who may sign",
+					   o->policy.threshold, n);
+	return ASSAY_EXIT_OK;
+}
+
 static int parse(const struct assay_verb *verb, int argc, char **argv, struct options *o)
 {
 	static const struct option opts[] = {
 		{ "key", required_argument, NULL, 'k' },
+		{ "ca", required_argument, NULL, 'c' },
+		{ "identity", required_argument, NULL, 'i' },
+		{ "state", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "threshold", required_argument, NULL, 't' },
 		{ "name", required_argument, NULL, 'n' },
 		{ "min-release", required_argument, NULL, 'r' },
@@ -151,8 +236,18 @@ static int parse(const struct assay_verb *verb, int argc, char **argv, struct op
 	while ((ch = assay_cli_getopt(verb, argc, argv, "", opts)) != -1) {
 		switch (ch) {
 		case 'k':
-			if (assay_cli_paths_add(&o->keys, optarg, &err) < 0)
+		case 'i':
+			if (assay_cli_paths_add(ch == 'k' ? &o->keys : &o->identities, optarg, &err) < 0)
 				return assay_cli_fail(NULL, &err);
+			break;
+		case 'c':
+			o->ca = optarg;
+			break;
+		case 's':
+			o->state = optarg;
+			break;
+		case 'j':
+			o->json = true;
 			break;
 		case 't':
 			if (!number(optarg, &v) || v > ASSAY_DSSE_MAX_SIGNATURES)
@@ -182,11 +277,7 @@ static int parse(const struct assay_verb *verb, int argc, char **argv, struct op
 	}
 	if (argc - optind != 1)
 		return assay_cli_usage(verb);
-	if (o->keys.n == 0)
-		return assay_cli_usage_msg(verb, "--key PUB is missing");
-	if (p->threshold > o->keys.n)
-		return assay_cli_usage_msg(verb, "--threshold %u cannot be reached with %zu keys", p->threshold, o->keys.n);
-	return ASSAY_EXIT_OK;
+	return check_options(verb, o);
 }
 
 int assay_cmd_manifest_verify(const struct assay_verb *verb, int argc, char **argv)
@@ -197,5 +288,6 @@ int assay_cmd_manifest_verify(const struct assay_verb *verb, int argc, char **ar
 	if (rc == ASSAY_EXIT_OK)
 		rc = verify(&o, argv[optind]);
 	assay_cli_paths_clear(&o.keys);
+	assay_cli_paths_clear(&o.identities);
 	return rc;
 }

@@ -20,6 +20,13 @@
 #define ASSAY_KEY_MAX_RSA_BITS 16384U
 /* Objects that a store gives for one URI; a token that is asked for everything it has may hold hundreds. */
 #define ASSAY_KEY_MAX_OBJECTS 4096U
+/* Images that one client follows: 200 bytes each. */
+#define ASSAY_RELEASES_MAX_FILE (4U << 20)
+/* CAs of one way: a root and two below it are usual. */
+#define ASSAY_CHAIN_MAX_CERTS 16U
+/* A file of anchors: that of all public CAs has some 150, in 230 KiB. */
+#define ASSAY_CA_MAX_CERTS 1024U
+#define ASSAY_CA_MAX_FILE (4U << 20)
 /* The largest profile seen, with every db entry of a laptop spelled out, is below 1 MiB. */
 #define ASSAY_YAML_MAX_FILE (4U << 20)
 #define ASSAY_YAML_MAX_DEPTH 16

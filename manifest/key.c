@@ -42,9 +42,10 @@ const char *assay_key_digest_name(enum assay_key_kind kind)
 
 bool assay_key_set_padding(EVP_PKEY_CTX *ctx, enum assay_key_kind kind)
 {
+	/* MGF1's digest cannot be set in a TPM (-2): it is that of the message. The signer checks what came out. */
 	return kind != ASSAY_KEY_RSA || (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0 &&
 					 EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, 32) > 0 &&
-					 EVP_PKEY_CTX_set_rsa_mgf1_md_name(ctx, "SHA256", NULL) > 0);
+					 EVP_PKEY_CTX_set_rsa_mgf1_md_name(ctx, "SHA256", NULL) != 0);
 }
 
 int assay_fail_openssl(struct assay_err *err, const char *fmt, ...)
@@ -159,23 +160,24 @@ static int kind_of(EVP_PKEY *pkey, enum assay_key_kind *ret, struct assay_err *e
 	return refuse(what, err);
 }
 
-/* n and e, or a point: the parameters of a public key in the default provider. */
-static bool push_public(EVP_PKEY *from, enum assay_key_kind kind, OSSL_PARAM_BLD *bld, uint8_t *point, size_t size,
-			BIGNUM **n, BIGNUM **e)
+/* The public key's own parameters, n and e or a point, out of all that its provider tells of it. */
+static bool push_public(const OSSL_PARAM *all, enum assay_key_kind kind, OSSL_PARAM_BLD *bld, BIGNUM **n, BIGNUM **e)
 {
-	size_t len = 0;
+	const OSSL_PARAM *p = OSSL_PARAM_locate_const(all, kind == ASSAY_KEY_RSA ? OSSL_PKEY_PARAM_RSA_N :
+										   OSSL_PKEY_PARAM_PUB_KEY);
+	const OSSL_PARAM *exponent = OSSL_PARAM_locate_const(all, OSSL_PKEY_PARAM_RSA_E);
 
+	if (!p)
+		return false;
 	if (kind == ASSAY_KEY_RSA)
-		return EVP_PKEY_get_bn_param(from, OSSL_PKEY_PARAM_RSA_N, n) &&
-		       EVP_PKEY_get_bn_param(from, OSSL_PKEY_PARAM_RSA_E, e) &&
+		return exponent && OSSL_PARAM_get_BN(p, n) && OSSL_PARAM_get_BN(exponent, e) &&
 		       OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, *n) &&
 		       OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, *e);
-	if (!EVP_PKEY_get_octet_string_param(from, OSSL_PKEY_PARAM_PUB_KEY, point, size, &len) || len == 0)
-		return false;
 	if (kinds[kind].group &&
 	    !OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, kinds[kind].group, 0))
 		return false;
-	return OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, len);
+	return p->data_type == OSSL_PARAM_OCTET_STRING && p->data &&
+	       OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, p->data, p->data_size);
 }
 
 static EVP_PKEY *rebuild(EVP_PKEY *from, enum assay_key_kind kind)
@@ -185,11 +187,10 @@ static EVP_PKEY *rebuild(EVP_PKEY *from, enum assay_key_kind kind)
 	OSSL_LIB_CTX *lib = assay_key_lib();
 	EVP_PKEY_CTX *ctx = lib ? EVP_PKEY_CTX_new_from_name(lib, types[kind], NULL) : NULL;
 	BIGNUM *n = NULL, *e = NULL;
-	OSSL_PARAM *params = NULL;
+	OSSL_PARAM *all = NULL, *params = NULL;
 	EVP_PKEY *pkey = NULL;
-	uint8_t point[256];
 
-	if (bld && ctx && push_public(from, kind, bld, point, sizeof(point), &n, &e))
+	if (bld && ctx && EVP_PKEY_todata(from, EVP_PKEY_PUBLIC_KEY, &all) > 0 && push_public(all, kind, bld, &n, &e))
 		params = OSSL_PARAM_BLD_to_param(bld);
 	if (params && (EVP_PKEY_fromdata_init(ctx) <= 0 || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) <= 0))
 		pkey = NULL;
@@ -199,6 +200,7 @@ static EVP_PKEY *rebuild(EVP_PKEY *from, enum assay_key_kind kind)
 		EVP_PKEY_free(pkey);
 		pkey = NULL;
 	}
+	OSSL_PARAM_free(all);
 	OSSL_PARAM_free(params);
 	OSSL_PARAM_BLD_free(bld);
 	EVP_PKEY_CTX_free(ctx);

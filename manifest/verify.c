@@ -101,37 +101,130 @@ static bool names_given_key(const char *keyid, const struct assay_verify_policy 
 	return false;
 }
 
+/* What the certificate beside a signature is worth. */
+struct certified {
+	struct assay_chain *chain;
+	struct assay_key *key;
+	struct assay_chain_verdict v;
+	bool good;	 /* the signature is by its key */
+	bool plain;	 /* no byte in its text is without meaning */
+	size_t identity; /* index into policy->identities, or SIZE_MAX */
+};
+
+static int certify(const struct assay_envelope_sig *s, const struct pae *pae, const struct assay_verify_policy *policy,
+		   struct certified *ret, struct assay_err *err)
+{
+	ASSAY_AUTO_FREE char *text = NULL;
+	struct assay_err own;
+
+	if (assay_chain_parse(s->cert, strlen(s->cert), &ret->chain, &own) < 0 ||
+	    assay_chain_key(ret->chain, &ret->key, &own) < 0) {
+		snprintf(ret->v.why, sizeof(ret->v.why), "%.150s", own.msg);
+		return own.code == ASSAY_E_NOMEM ? assay_fail_mem(err) : 0;
+	}
+	if (assay_chain_judge(ret->chain, policy->ca, policy->at, &ret->v, err) < 0)
+		return -1;
+	if (!ret->v.good)
+		return 0;
+	if (assay_key_verify(ret->key, s->sig, s->sig_len, pae->p, pae->len, &ret->good, err) < 0)
+		return -1;
+	text = assay_chain_text(ret->chain, true);
+	if (!text)
+		return assay_fail_mem(err);
+	ret->plain = strcmp(text, s->cert) == 0;
+	for (size_t i = policy->n_identities; i-- > 0;)
+		if (assay_chain_is_of(ret->chain, policy->identities[i]))
+			ret->identity = i;
+	return 0;
+}
+
+/* The signature is by no given key, so its certificate is all that speaks for it. */
+static int take_certified(const struct certified *c, bool ignore_unsigned, struct assay_verified_sig *r,
+			  struct assay_err *err)
+{
+	if (!c->v.good) {
+		say(r, ASSAY_REFUSED_CHAIN, "its certificate: %s", c->v.why);
+	} else if (!c->good) {
+		say(r, ignore_unsigned ? ASSAY_REFUSED_KEY : ASSAY_REFUSED_SIGNATURE,
+		    "not by the key of its certificate");
+	} else {
+		r->kind = c->key->kind;
+		memcpy(r->key, c->key->id, sizeof(r->key));
+		r->identity = c->identity;
+	}
+	if (!c->good || c->identity != SIZE_MAX)
+		return 0;
+	ASSAY_AUTO_FREE char *names = assay_chain_names(c->chain);
+	if (!names)
+		return assay_fail_mem(err);
+	say(r, ASSAY_REFUSED_IDENTITY, "its certificate is of %.200s", *names ? names : "nobody");
+	return 0;
+}
+
+static int check_cert(const struct assay_envelope_sig *s, const struct pae *pae, const struct assay_verify_policy *policy,
+		      struct assay_verified_sig *r, struct assay_err *err)
+{
+	struct certified c = { .identity = SIZE_MAX };
+	int n = certify(s, pae, policy, &c, err);
+
+	if (n == 0 && !*r->key)
+		n = take_certified(&c, policy->ignore_unsigned, r, err);
+	else if (n == 0 && c.v.good && strcmp(c.key->id, r->key) == 0)
+		r->identity = c.identity;
+	else if (n == 0 && !policy->ignore_unsigned)
+		say(r, ASSAY_REFUSED_EXTRA, "by a given key, but its certificate: %s",
+		    c.v.good ? "of another key" : c.v.why);
+	if (n == 0 && r->why == ASSAY_REFUSED_NOT && !policy->ignore_unsigned && !(c.plain && c.v.all_used))
+		say(r, ASSAY_REFUSED_EXTRA, "%s", c.plain ? "a certificate that leads nowhere" :
+							    "something between its certificates");
+	assay_chain_free(&c.chain);
+	assay_key_free(&c.key);
+	return n;
+}
+
+static void check_unknown(const struct assay_envelope_sig *s, const struct assay_verify_policy *policy,
+			  struct assay_verified_sig *r)
+{
+	if (names_given_key(s->keyid, policy) && !policy->ignore_unsigned)
+		say(r, ASSAY_REFUSED_SIGNATURE, "names a given key, and is not by it");
+	else if (*s->keyid)
+		say(r, ASSAY_REFUSED_KEY, "by no given key, it names %.80s", s->keyid);
+	else
+		say(r, ASSAY_REFUSED_KEY, "by no given key");
+}
+
 static int check_sig(const struct assay_envelope_sig *s, const struct pae *pae, const struct assay_verify_policy *policy,
 		     struct assay_verified_sig *r, struct assay_err *err)
 {
+	const bool judged = s->cert && policy->ca;
+
 	r->given = SIZE_MAX;
-	if (find_key(s, pae, policy, r, err) < 0)
+	r->identity = SIZE_MAX;
+	if (find_key(s, pae, policy, r, err) < 0 || (judged && check_cert(s, pae, policy, r, err) < 0))
 		return -1;
-	if (!*r->key) {
-		if (names_given_key(s->keyid, policy) && !policy->ignore_unsigned)
-			say(r, ASSAY_REFUSED_SIGNATURE, "names a given key, and is not by it");
-		else if (*s->keyid)
-			say(r, ASSAY_REFUSED_KEY, "by no given key, it names %.80s", s->keyid);
-		else
-			say(r, ASSAY_REFUSED_KEY, "by no given key");
+	if (r->why != ASSAY_REFUSED_NOT)
 		return 0;
-	}
-	if (policy->ignore_unsigned)
+	if (!*r->key)
+		check_unknown(s, policy, r);
+	else if (policy->ignore_unsigned)
 		return 0;
-	if (*s->keyid && strcmp(s->keyid, r->key) != 0)
+	else if (*s->keyid && strcmp(s->keyid, r->key) != 0)
 		say(r, ASSAY_REFUSED_EXTRA, "by key %.16s..., but it names %.80s", r->key, s->keyid);
-	else if (s->cert)
+	else if (s->cert && !judged)
 		say(r, ASSAY_REFUSED_EXTRA, "by a given key, and with a certificate that nobody judges");
 	return 0;
 }
 
 /* --- all of them -------------------------------------------------------------------------------- */
 
-/* Two signatures of one signer are one. */
+/* Two signatures of one signer are one: of one key, or of one name with two. */
 static bool counted_before(const struct assay_verdict *v, size_t index)
 {
+	const struct assay_verified_sig *r = &v->sigs[index];
+
 	for (size_t i = 0; i < index; i++)
-		if (v->sigs[i].counted && strcmp(v->sigs[i].key, v->sigs[index].key) == 0)
+		if (v->sigs[i].counted && (strcmp(v->sigs[i].key, r->key) == 0 ||
+					   (r->identity != SIZE_MAX && v->sigs[i].identity == r->identity)))
 			return true;
 	return false;
 }

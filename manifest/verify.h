@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "core/digest.h"
+#include "manifest/cert.h"
 #include "manifest/envelope.h"
 #include "manifest/key.h"
 #include "manifest/manifest.h"
@@ -43,6 +44,9 @@ const char *assay_refusal_name(enum assay_refusal refusal);
 struct assay_verify_policy {
 	const struct assay_key *const *keys;
 	size_t n_keys;
+	const struct assay_ca *ca; /* or NULL: certificates count nothing */
+	const char *const *identities;
+	size_t n_identities;
 	unsigned threshold;  /* distinct signers; 1 or more */
 	const char *name;    /* NULL: any */
 	uint64_t min_release; /* 0: any */
@@ -56,6 +60,7 @@ struct assay_verified_sig {
 	char key[ASSAY_KEY_ID]; /* the key that it is by; "" when it is by none that was given */
 	enum assay_key_kind kind;
 	size_t given;		/* index into policy->keys, or SIZE_MAX */
+	size_t identity;	/* index into policy->identities, or SIZE_MAX */
 	char text[256];		/* in words, when it is not counted */
 };
 

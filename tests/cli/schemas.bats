@@ -204,6 +204,21 @@ check() {
 	[ "$(jq '.predicate.containers + .predicate.verity | length' "$tmp/statement")" -ge 3 ]
 }
 
+@test "verdicts on signatures, and the releases that were accepted" {
+	openssl genpkey -algorithm ed25519 -out "$tmp/other.pem"
+	openssl pkey -in "$tmp/other.pem" -pubout -out "$tmp/other.pub"
+	"$assay" manifest verify signed.json --key key.pub --at 2026-12-01 --state "$tmp/releases" --json > "$tmp/v-good"
+	run -3 --separate-stderr "$assay" manifest verify signed.json --key "$tmp/other.pub" --json
+	echo "$output" > "$tmp/v-other"
+	run -3 --separate-stderr "$assay" manifest verify manifest.json --key key.pub --json
+	echo "$output" > "$tmp/v-none"
+	run -3 --separate-stderr "$assay" manifest verify signed.json --key key.pub --at 2020-01-01 --json
+	echo "$output" > "$tmp/v-early"
+	check verification-1 "$tmp"/v-*
+	check releases-1 "$tmp/releases"
+	[ "$(jq -r .refusal "$tmp"/v-* | sort | tr '\n' ' ')" = "no-signature not-yet-valid null wrong-key " ]
+}
+
 @test "predictions and comparisons" {
 	for f in platform.yaml "$top"/golden/platforms/*.yaml; do
 		"$assay" precompute disk.img --platform "$f" --json > "$tmp/$(basename "$f" .yaml).json"

@@ -230,7 +230,7 @@ static int sign_once(struct assay_err *e)
 
 	if (assay_envelope_new(ASSAY_INTOTO_PAYLOAD, sign_statement, strlen(sign_statement), &env, e) < 0)
 		return -1;
-	if (assay_manifest_sign(env, signer_pair.signer, e) == 0)
+	if (assay_manifest_sign(env, signer_pair.signer, NULL, e) == 0)
 		return 0;
 	assert_int_equal(env->n_sigs, 0);
 	return -1;
@@ -244,28 +244,28 @@ static void test_sign(void **state)
 	(void)state;
 	sign_pair(&p, "ED25519");
 	assert_int_equal(assay_envelope_new(ASSAY_INTOTO_PAYLOAD, sign_statement, strlen(sign_statement), &env, &err), 0);
-	assert_int_equal(assay_manifest_sign(env, p.signer, &err), 0);
+	assert_int_equal(assay_manifest_sign(env, p.signer, NULL, &err), 0);
 	assert_int_equal(env->n_sigs, 1);
 	assert_string_equal(env->sigs[0].keyid, p.key->id);
 	/* Again: by its signature, whatever its key id says. */
-	assert_int_equal(assay_manifest_sign(env, p.signer, &err), -1);
+	assert_int_equal(assay_manifest_sign(env, p.signer, NULL, &err), -1);
 	assert_int_equal(err.code, ASSAY_E_USAGE);
 	env->sigs[0].keyid[0] = '\0';
-	assert_int_equal(assay_manifest_sign(env, p.signer, &err), -1);
+	assert_int_equal(assay_manifest_sign(env, p.signer, NULL, &err), -1);
 	assert_non_null(strstr(err.msg, "already"));
 	/* And by its key id, if the signature is not one. */
 	strcpy(env->sigs[0].keyid, p.key->id); /* NOLINT: it was as long */
 	env->sigs[0].sig[0] ^= 1;
-	assert_int_equal(assay_manifest_sign(env, p.signer, &err), -1);
+	assert_int_equal(assay_manifest_sign(env, p.signer, NULL, &err), -1);
 	assert_int_equal(err.code, ASSAY_E_CRYPTO);
 	assert_int_equal(env->n_sigs, 1);
 
 	assert_int_equal(assay_envelope_new(ASSAY_INTOTO_PAYLOAD, "{}", 2, &other, &err), 0);
-	assert_int_equal(assay_manifest_sign(other, p.signer, &err), -1);
+	assert_int_equal(assay_manifest_sign(other, p.signer, NULL, &err), -1);
 	assert_int_equal(err.code, ASSAY_E_CORRUPT);
 	static const char unknown[] = "{\"payload\":\"e30=\",\"payloadType\":\"application/vnd.in-toto+json\",\"signatures\":[],\"x\":1}";
 	assert_int_equal(assay_envelope_parse(unknown, strlen(unknown), &odd, &err), 0);
-	assert_int_equal(assay_manifest_sign(odd, p.signer, &err), -1);
+	assert_int_equal(assay_manifest_sign(odd, p.signer, NULL, &err), -1);
 	assert_int_equal(err.code, ASSAY_E_UNSUPPORTED);
 	assert_non_null(strstr(err.msg, "\"x\""));
 	sign_pair_free(&p);
