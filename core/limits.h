@@ -27,6 +27,10 @@
 /* A file of anchors: that of all public CAs has some 150, in 230 KiB. */
 #define ASSAY_CA_MAX_CERTS 1024U
 #define ASSAY_CA_MAX_FILE (4U << 20)
+/* A CoRIM of one image on a hundred platforms is below 1 MiB, and some ten levels deep. */
+#define ASSAY_CBOR_MAX_SIZE (16U << 20)
+#define ASSAY_CBOR_MAX_DEPTH 32
+#define ASSAY_CBOR_MAX_NODES 1000000
 /* The largest profile seen, with every db entry of a laptop spelled out, is below 1 MiB. */
 #define ASSAY_YAML_MAX_FILE (4U << 20)
 #define ASSAY_YAML_MAX_DEPTH 16

@@ -28,7 +28,7 @@ golden=(
 )
 check=(
 	bats binutils busybox-static bzip2 clang clang-format cpio cryptsetup-bin dosfstools e2fsprogs efitools erofs-utils file gdisk
-	git gzip jq kmod libarchive-tools libcmocka-dev libefivar1 libtpms-dev mandoc mtree-netbsd osslsigncode pesign podman procps python3-jsonschema
+	git gzip jq kmod libarchive-tools libcmocka-dev libefivar1 libtpms-dev mandoc mtree-netbsd osslsigncode pesign podman procps python3-cbor2 python3-jsonschema
 	qemu-utils sbsigntool shellcheck skopeo squashfs-tools squashfs-tools-ng strace tar time umoci xxd
 	xz-utils
 )

@@ -11,6 +11,7 @@
 
 static const struct assay_export_format formats[] = {
 	{ "aicert", "the measurements file of the AICert and BlindLlama verifiers", .phases = true, .run = assay_export_aicert },
+	{ "corim", "an unsigned CoRIM", .phases = true, .run = assay_export_corim },
 	{ "keylime", "keylime's tpm_policy", .phases = true, .run = assay_export_keylime },
 	{ "nitro", "AWS NitroTPM reference measurements", .phases = true, .run = assay_export_nitro },
 	{ "pcrs-json", "assay.pcrs/1, every accepted value of every bank", .phases = true, .run = assay_export_pcrs_json },

@@ -57,7 +57,7 @@ int assay_export_note(struct assay_export *out, struct assay_err *err, const cha
 /* The forms: each in the file of its name. */
 typedef int assay_export_fn(const struct assay_export_format *format, const struct assay_export_request *req,
 			    struct assay_export *ret, struct assay_err *err);
-assay_export_fn assay_export_aicert, assay_export_keylime, assay_export_nitro, assay_export_pcrs_json,
+assay_export_fn assay_export_aicert, assay_export_corim, assay_export_keylime, assay_export_nitro, assay_export_pcrs_json,
 	assay_export_pcrlock, assay_export_pcrsig, assay_export_rvps;
 
 #endif

@@ -260,6 +260,101 @@ pcrlock_predicts() {
 	done
 }
 
+# The Python that has cbor2.
+with_cbor2() {
+	for python in python3 /usr/bin/python3; do
+		! "$python" -c 'import cbor2' 2> /dev/null || return 0
+	done
+	skip "python3-cbor2 is not installed"
+}
+
+# is_corim WORDS PREDICTION [PHASE]: as holds, by cbor2.
+is_corim() {
+	run -0 "$python" "$top/tests/cli/export_check.py" corim "$2" "$tmp/out" "" "${@:3}"
+	[ "$output" = "$1" ] || {
+		echo "$output, expected $1"
+		false
+	}
+}
+
+@test "corim: canonical CBOR with every value, a state for each combination of sets" {
+	with_cbor2
+	export_to corim small.json
+	is_corim "$all / 48" small.json
+	[ "$(cat "$tmp/said")" = "assay export: small.json: bank sha1 is left out: the registry of algorithms does not have it" ]
+	export_to corim small.json --bank sha384 --pcrs 4,11 --phase enter-initrd
+	is_corim "4 11 / 2" small.json enter-initrd
+	[ ! -s "$tmp/said" ]
+	export_to corim gcp.json
+	is_corim "0 2 3 4 5 6 8 9 11 12 13 14 15 / 28" gcp.json
+	# two sets: their combinations
+	jq '.accepted |= map_values(.["4"] = .["0"]) | .banks |= map_values(del(.["4"]))' gcp.json > "$tmp/two.json"
+	export_to corim "$tmp/two.json"
+	is_corim "0 2 3 4 5 6 8 9 11 12 13 14 15 / 30" "$tmp/two.json"
+}
+
+@test "corim: name, release, platform and validity of the manifest" {
+	with_cbor2
+	export_to corim both.json --platform small --bank sha256 --pcrs 4
+	"$python" - "$tmp/out" <<- 'EOF'
+		import cbor2, sys
+		rim = cbor2.load(open(sys.argv[1], "rb")).value
+		mid = cbor2.loads(rim[1][0].value)
+		assert rim[0] == "assay:example:7:small" and mid[1] == {0: "assay:example:7:small", 1: 7}, (rim[0], mid[1])
+		assert [rim[4][k].isoformat() for k in (0, 1)] == ["2026-11-22T00:00:00+00:00", "2027-11-22T00:00:00+00:00"], rim[4]
+		assert mid[4][0][0][0] == {0: {1: "example", 2: "small"}}
+	EOF
+}
+
+@test "corim: Debian's cddl accepts it by our reading of the draft, and nothing that is off" {
+	with_cbor2
+	"$top/scripts/fetch-deb.sh" sid "$top/build/sid-tools" cddl || skip "cddl of Debian sid cannot be had"
+	cddl=$top/build/sid-tools/usr/bin/cddl
+	"$cddl" --version > /dev/null || skip "cddl of Debian sid does not run here"
+	for file in small gcp both; do
+		platform=small
+		[ $file != gcp ] || platform=gcp
+		export_to corim $file.json --platform $platform
+		run -0 "$cddl" --ci validate --cddl "$top/tests/cli/corim.cddl" --cbor "$tmp/out"
+	done
+	# another tag, within and without; a value of another length; registers by name; no claims
+	"$python" - "$tmp" <<- 'EOF'
+		import cbor2, sys
+		def tagged(n, v):
+		    return cbor2.CBORTag(n, v)
+		rim = cbor2.load(open(sys.argv[1] + "/out", "rb")).value
+		def mid():
+		    return cbor2.loads(rim[1][0].value)
+		def whole(m, outer=501, inner=506):
+		    return tagged(outer, {**rim, 1: [tagged(inner, cbor2.dumps(m))]})
+		def registers(change):
+		    m = mid()
+		    change(m[4][0][0][1][0][1][14])
+		    return m
+		bad = [
+		    whole(mid(), outer=500), whole(mid(), inner=505), tagged(501, {k: v for k, v in rim.items() if k}),
+		    whole(registers(lambda r: r.__setitem__(4, [[1, b"x" * 31]]))), whole(registers(lambda r: r.__setitem__("4", r.pop(4)))),
+		    whole(registers(lambda r: r.__setitem__(4, []))), whole(registers(lambda r: r.clear())), whole({**mid(), 4: {}}),
+		    whole(registers(lambda r: r.__setitem__(4, [[2, b"x" * 32]]))),
+		]
+		for i, item in enumerate(bad):
+		    cbor2.dump(item, open(f"{sys.argv[1]}/bad{i}", "wb"))
+	EOF
+	for file in "$tmp"/bad*; do
+		run ! "$cddl" --ci validate --cddl "$top/tests/cli/corim.cddl" --cbor "$file"
+	done
+	[ "$(find "$tmp" -name 'bad*' | wc -l)" -eq 9 ]
+}
+
+@test "corim: SHA-1 asked for, too many combinations" {
+	refuses 1 "*: corim cannot hold values of sha1: *" small.json --format corim --bank sha1,sha256
+	"$assay" precompute disk.img --platform small.yaml --bank sha1 --json -o "$tmp/sha1.json"
+	refuses 1 "*: corim cannot hold values of sha1: *" "$tmp/sha1.json" --format corim
+	jq '.accepted |= map_values(.["4"] = .["0"] | .["5"] = .["0"] | .["6"] = .["0"] | .["2"] = .["0"] | .["3"] = .["0"] | .["8"] = .["0"]) |
+		.banks |= map_values(del(.["4", "5", "6", "2", "3", "8"]))' gcp.json > "$tmp/many.json"
+	refuses 1 "*: more combinations of accepted values than 64: *" "$tmp/many.json" --format corim
+}
+
 # uki_disk: a disk with a UKI of known sections, which stay beside it, and its prediction in uki.json.
 uki_disk() {
 	need mkfs.vfat mmd mcopy python3 openssl
@@ -392,7 +487,7 @@ measure() {
 }
 
 @test "the same call gives the same bytes, and a refusal leaves the old file" {
-	for format in nitro aicert keylime pcrs-json rvps; do
+	for format in nitro aicert keylime pcrs-json rvps corim; do
 		export_to $format small.json
 		"$assay" export small.json --format $format 2> /dev/null | cmp - "$tmp/out"
 	done

@@ -85,12 +85,55 @@ def pcrlock(path):
     return {k: [v.hex() for v in values] for k, values in ends.items()}
 
 
+NAMED_INFORMATION = {1: ("sha256", 32), 7: ("sha384", 48), 8: ("sha512", 64)}
+
+
+def corim(path):
+    """draft-ietf-rats-corim-11, read with cbor2. What each state has of a register, over all of them."""
+    import cbor2
+
+    def tagged(item, tag):
+        assert item.tag == tag, item
+        return item.value
+
+    data = open(path, "rb").read()
+    rim = tagged(cbor2.loads(data), 501)
+    assert cbor2.dumps(cbor2.loads(data), canonical=True) == data, "not canonical"
+    assert set(rim) <= {0, 1, 4} and len(rim[1]) == 1
+    inner = tagged(rim[1][0], 506)
+    mid = cbor2.loads(inner)
+    assert cbor2.dumps(mid, canonical=True) == inner, "not canonical inside"
+    assert mid[1][0] == rim[0], "identity"
+    values, states = {}, []
+    for environment, claims in mid[4][0]:
+        assert len(claims) == 1 and list(environment) == [0]
+        state = {}
+        for pcr, digests in claims[0][1][14].items():
+            assert len({alg for alg, _ in digests}) == len(digests), "an algorithm twice (7.7)"
+            for alg, value in digests:
+                bank, size = NAMED_INFORMATION[alg]
+                assert len(value) == size
+                state[bank, pcr] = value.hex()
+        states.append(state)
+        for key, value in state.items():
+            if value not in values.setdefault(key, []):
+                values[key].append(value)
+    assert all(set(s) == set(values) for s in states), "states of different registers"
+    assert len({tuple(sorted(s.items())) for s in states}) == len(states), "a state twice"
+    # Every combination that is accepted, bank by bank alike.
+    count = 1
+    for pcr in {pcr for _, pcr in values}:
+        count *= max(len(v) for (_, p), v in values.items() if p == pcr)
+    assert count == len(states), (count, len(states))
+    return values
+
+
 def main():
     form, prediction, export = sys.argv[1:4]
     bank, phase = (sys.argv[4:] + [None, None])[:2]
     p = Prediction(prediction, phase)
-    doc = export if form == "pcrlock" else json.load(open(export))
-    values = {"nitro": nitro, "aicert": aicert, "pcrlock": pcrlock,
+    doc = export if form in ("pcrlock", "corim") else json.load(open(export))
+    values = {"nitro": nitro, "aicert": aicert, "pcrlock": pcrlock, "corim": corim,
               "pcrs-json": pcrs_json,
               "keylime": lambda d: keylime(d, bank), "rvps": lambda d: rvps(d, bank)}[form](doc)
     for (b, pcr), got in values.items():

@@ -140,7 +140,7 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 }
 
 @test "examples of assay-export(1)" {
-	run_examples assay-export.1 6
+	run_examples assay-export.1 7
 }
 
 @test "examples of assay-explain(1)" {
