@@ -66,6 +66,7 @@ int assay_cmd_explain(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_containers(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_export(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_manifest_create(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_diff(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_manifest_show(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_manifest_sign(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_manifest_verify(const struct assay_verb *verb, int argc, char **argv);

@@ -41,6 +41,8 @@ static const struct assay_verb verbs[] = {
 	  "Write what a release is: the facts about its disks, and its PCRs on each platform",
 	  assay_cmd_manifest_create },
 	{ "manifest show", "[--pcrs [--bank LIST]] [--statement] FILE", "Print a manifest in words", assay_cmd_manifest_show },
+	{ "diff", "[--platform FILE.yaml]... [--allow-backing] [--json] A B",
+	  "Print what changed from one disk or manifest to another, and which PCRs that moves", assay_cmd_diff },
 	{ "export",
 	  "FILE --format FORMAT [--platform NAME] [--bank LIST] [--pcrs LIST] [--phase PHASE] [--key FILE] [-o FILE]",
 	  "Write a manifest's golden values as keylime, AWS KMS and others read them", assay_cmd_export },

@@ -8,6 +8,8 @@
 #define ASSAY_JSON_MAX_DEPTH 64
 /* A manifest: facts of some 30 KiB and a prediction of as much for each platform; a hundred platforms fit. */
 #define ASSAY_MANIFEST_MAX (16U << 20)
+/* Files and packages of one change that are told by name: a screenful; all are counted. */
+#define ASSAY_DIFF_MAX_DETAILS 20U
 /* Who signs one: a build system, a release engineer, auditors. Each is tried with each trusted key. */
 #define ASSAY_DSSE_MAX_SIGNATURES 64U
 /* RSA with 16384 bits has 2 KiB. */

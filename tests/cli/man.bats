@@ -130,6 +130,11 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	grep -qF "subject[disk.img].digest" "$BATS_TEST_TMPDIR/stdout"
 }
 
+@test "examples of assay-diff(1)" {
+	run_examples assay-diff.1 5
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/stdout")" = "example: []" ]
+}
+
 @test "examples of assay-manifest(1)" {
 	run_examples assay-manifest.1 3
 	grep -qE '^[0-9a-f]{64}$' "$BATS_TEST_TMPDIR/stdout"

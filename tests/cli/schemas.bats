@@ -262,6 +262,20 @@ check() {
 	[ "$(jq '[.pcrs[] | select(.log_disagrees)] | length' "$tmp/two")" -ge 1 ]
 }
 
+@test "diffs: the same, other files, another manifest, a data disk" {
+	cp disk.img "$tmp/new.img"
+	mcopy -i "$tmp/new.img@@1M" parts/osrel ::/loader/x
+	mcopy -o -i "$tmp/new.img@@1M" BOOTX64.EFI ::/EFI/Linux/linux.efi
+	"$assay" diff --json manifest.json disk.img > "$tmp/same"
+	"$assay" diff --json --platform platform.yaml disk.img "$tmp/new.img" > "$tmp/files" || [ $? -eq 3 ]
+	"$assay" diff --json app.img app.raw > "$tmp/data" || [ $? -eq 3 ]
+	cp BOOTX64.EFI "$tmp/b.efi"
+	mcopy -o -i "$tmp/new.img@@1M" BOOTX64.EFI ::/EFI/BOOT/BOOTX64.EFI
+	"$assay" diff --json disk.img "$tmp/new.img" > "$tmp/boot" || [ $? -eq 3 ]
+	check diff-1 "$tmp/same" "$tmp/files" "$tmp/data" "$tmp/boot"
+	[ "$(jq -s '[.[].changes[].kind] | unique | length' "$tmp/files" "$tmp/data" "$tmp/boot")" -ge 4 ]
+}
+
 @test "audits: all four states, profiles given and found, a disk that the manifest does not know" {
 	cp manifest.json platform.yaml "$tmp"
 	"$assay" audit "$tmp/manifest.json" --disk disk.img --json > "$tmp/agrees"

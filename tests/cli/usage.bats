@@ -46,6 +46,7 @@ calls() {
 		manifest sign manifest.json --key key.pem --output -
 		manifest verify signed.json --key key.pub --at 2026-12-01
 		audit manifest.json --disk disk.img
+		diff manifest.json disk.img
 		platform learn --log machine.log --probe probe-x64.efi
 		platform show platform.yaml
 	CALLS
@@ -243,7 +244,7 @@ is_usage_mistake() {
 		}
 	done < <(
 		calls
-		calls | grep -E '^(audit|measure|initrd|pe|log|precompute|compare|platform show)' | sed 's/$/ --json/'
+		calls | grep -E '^(audit|diff|measure|initrd|pe|log|precompute|compare|platform show)' | sed 's/$/ --json/'
 		verbs | sed 's/$/ --help/'
 		echo --help
 		echo --version
