@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "core/digest_priv.h"
+#include "core/hash_priv.h"
 #include "core/log.h"
 #include "core/num.h"
 
@@ -37,6 +38,7 @@ struct lane {
 	const struct assay_hash_job *job;
 	enum assay_bank bank;
 	EVP_MD_CTX *ctx;
+	struct assay_hash_pair *pair; /* instead of ctx, of a job with parts */
 	uint64_t want;
 	size_t range; /* the range that `want` lies in */
 	uint64_t zeros_left;
@@ -122,6 +124,10 @@ static int check_job(const struct assay_hash_job *job, size_t nr, uint64_t size,
 					  nr, i, r->off, end);
 		end = r->off + r->len;
 	}
+	if (job->n_parts > 0 &&
+	    (job->banks != ASSAY_BANK_BIT(ASSAY_SHA256) || job->n_ranges != 1 || job->ranges[0].off != 0 ||
+	     job->zeros > 0 || job->with_tail || !assay_hash_parts_possible(job->parts, job->n_parts, end)))
+		return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET, "hashing, job %zu: such parts cannot be hashed", nr);
 	return 0;
 }
 
@@ -211,6 +217,13 @@ static int make_lanes(struct run *run, const struct assay_hash_job *jobs, size_t
 			lane->zeros_left = jobs[i].zeros;
 			settle(lane);
 			run->work += bytes;
+			if (jobs[i].n_parts > 0) {
+				lane->pair = malloc(sizeof(*lane->pair));
+				if (!lane->pair)
+					return assay_fail_mem(err);
+				(void)assay_hash_pair_init(lane->pair, &jobs[i]); /* check_job() has asked */
+				continue;
+			}
 			md = assay_bank_md(lane->bank, err);
 			if (!md)
 				return -1;
@@ -266,8 +279,11 @@ static int hash_block(struct lane *lane, const struct slot *slot, uint64_t *want
 		const uint64_t range_end = r->off + r->len;
 		const uint64_t stop = range_end < slot->end ? range_end : slot->end;
 
-		if (update(lane, lane->ctx, slot->buf + (next.want - slot->start),
-			   (size_t)(stop - next.want), err) < 0)
+		if (lane->pair)
+			assay_hash_pair_update(lane->pair, next.want, slot->buf + (next.want - slot->start),
+					       (size_t)(stop - next.want));
+		else if (update(lane, lane->ctx, slot->buf + (next.want - slot->start),
+				(size_t)(stop - next.want), err) < 0)
 			return -1;
 		next.want = stop;
 		if (stop == range_end) {
@@ -287,6 +303,10 @@ static int finish(struct lane *lane, struct assay_err *err)
 	EVP_MD_CTX *on = NULL;
 	int r = -1;
 
+	if (lane->pair) {
+		assay_hash_pair_finish(lane->pair, lane->ret);
+		return 0;
+	}
 	if (job->with_tail) {
 		on = EVP_MD_CTX_new();
 		if (!on)
@@ -582,8 +602,10 @@ int assay_hash_run(struct assay_src *src, struct assay_hash_job *jobs, size_t n,
 			memcpy(job->ret_tail.d[lane->bank], lane->ret_tail, sizeof(lane->ret_tail));
 		}
 	}
-	for (size_t i = 0; i < run.n_lanes; i++)
+	for (size_t i = 0; i < run.n_lanes; i++) {
 		EVP_MD_CTX_free(run.lanes[i].ctx);
+		free(run.lanes[i].pair);
+	}
 	free(run.lanes);
 	free(run.spans);
 	free(run.bufs);

@@ -48,6 +48,8 @@
 #define ASSAY_PLATFORM_MAX_TRIES 64
 /* Files beside a manifest that are hashed in search of its profiles: a folder of golden values has some tens. */
 #define ASSAY_PROFILES_MAX_FILES 1024
+/* Answers kept of what a UKI is hashed to: one for each set of banks, with Secure Boot on and off, of a few UKIs. */
+#define ASSAY_UKI_MEMO_MAX 32
 /* An event's data in a profile: the largest is dbx, some 24 KiB in 2025; firmware stores hold 256 KiB. */
 #define ASSAY_PLATFORM_MAX_DATA (256 << 10)
 

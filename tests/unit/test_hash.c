@@ -200,6 +200,78 @@ static void test_random_jobs(void **state)
 }
 
 /* Every length around the edges of blocks, and every thread count. */
+/* A source and parts of it in one step: the same as each for itself, which OpenSSL hashes. */
+static void test_parts(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 60; round++) {
+		const uint64_t size = round == 0 ? 64 : (uint64_t)(rand() % SIZE) + 64;
+		ASSAY_AUTO(assay_src) *some = NULL;
+		struct assay_extent parts[8], all = { 0, size };
+		struct assay_digests ret[8], want;
+		uint64_t at = 0;
+		size_t n = 0;
+
+		assert_int_equal(assay_src_slice(round % 2 ? file : mem, 0, size, &some, NULL), 0);
+		while (n < 8 && at < size / 64) {
+			const uint64_t skip = round % 3 ? (uint64_t)rand() % (size / 64 - at) / 2 : 0;
+			const uint64_t left = size / 64 - at - skip;
+			const uint64_t len = n == 7 ? left : (uint64_t)rand() % left + 1;
+
+			parts[n++] = (struct assay_extent){ 64 * (at + skip), 64 * len };
+			at += skip + len;
+		}
+		if (!assay_hash_parts_possible(parts, n, size)) {
+			unit_skip("this processor has no SHA instructions");
+			return;
+		}
+		struct assay_hash_job job = { .banks = ASSAY_BANK_BIT(ASSAY_SHA256), .ranges = &all, .n_ranges = 1,
+					      .parts = parts, .n_parts = n, .ret_parts = ret };
+		assert_int_equal(assay_hash_run(some, &job, 1, NULL), 0);
+		assert_int_equal(assay_hash_src(some, ASSAY_BANK_BIT(ASSAY_SHA256), &want, NULL), 0);
+		assert_true(assay_digests_equal(&job.ret, &want));
+		for (size_t i = 0; i < n; i++) {
+			ASSAY_AUTO(assay_src) *part = NULL;
+
+			assert_int_equal(assay_src_slice(some, parts[i].off, parts[i].len, &part, NULL), 0);
+			assert_int_equal(assay_hash_src(part, ASSAY_BANK_BIT(ASSAY_SHA256), &want, NULL), 0);
+			assert_true(assay_digests_equal(&ret[i], &want));
+		}
+		if (round == 1)
+			expect(ASSAY_SHA256, &ret[0], data + parts[0].off, parts[0].len);
+	}
+}
+
+static void test_parts_refused(void **state)
+{
+	static const struct {
+		struct assay_extent parts[2];
+		size_t n;
+	} cases[] = {
+		{ { { 32, 64 } }, 1 },		      { { { 64, 65 } }, 1 },
+		{ { { 0, 128 }, { 64, 64 } }, 2 },    { { { 128, 64 }, { 0, 64 } }, 2 },
+		{ { { 0, 0 } }, 1 },		      { { { 4096, 64 } }, 1 },
+		{ { { 64, UINT64_MAX - 63 } }, 1 },
+	};
+	const struct assay_extent all = { 0, 4096 };
+	ASSAY_AUTO(assay_src) *some = NULL;
+	struct assay_digests ret[2];
+
+	(void)state;
+	assert_int_equal(assay_src_slice(mem, 0, 4096, &some, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct assay_hash_job job = { .banks = ASSAY_BANK_BIT(ASSAY_SHA256), .ranges = &all, .n_ranges = 1,
+					      .parts = cases[i].parts, .n_parts = cases[i].n, .ret_parts = ret };
+
+		assert_false(assay_hash_parts_possible(cases[i].parts, cases[i].n, 4096));
+		assert_int_equal(assay_hash_run(some, &job, 1, NULL), -1);
+	}
+	struct assay_extent good = { 64, 64 };
+	struct assay_hash_job job = { .banks = ASSAY_BANK_BIT(ASSAY_SHA1), .ranges = &all, .n_ranges = 1,
+				      .parts = &good, .n_parts = 1, .ret_parts = ret };
+	assert_int_equal(assay_hash_run(some, &job, 1, NULL), -1);
+}
+
 static void test_block_edges(void **state)
 {
 	static const size_t edges[] = { 0, 1, 64, 4096, 65536, 262144, 524288, 786432, SIZE - 2 };
@@ -435,6 +507,7 @@ static void test_out_of_memory(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_whole_file),     cmocka_unit_test(test_random_jobs),
+	cmocka_unit_test(test_parts),	       cmocka_unit_test(test_parts_refused),
 	cmocka_unit_test(test_block_edges),    cmocka_unit_test(test_nothing),
 	cmocka_unit_test(test_many_jobs),      cmocka_unit_test(test_refused),
 	cmocka_unit_test(test_reader_fails),   cmocka_unit_test(test_progress),
