@@ -45,6 +45,7 @@ void assay_image_free(struct assay_image **p)
 
 	if (!image)
 		return;
+	assay_uki_memo_free(&image->ukis);
 	assay_fs_free(&image->fs);
 	assay_gpt_free(&image->gpt);
 	assay_src_free(&image->disk);

@@ -10,7 +10,7 @@
 #include "measure/disk/gpt.h"
 #include "measure/disk/open.h"
 #include "measure/fs/fs.h"
-#include "measure/pe/uki.h"
+#include "measure/pe/uki_memo.h"
 
 struct assay_image {
 	char *name; /* the file's name without its folder */
@@ -20,6 +20,7 @@ struct assay_image {
 	const struct assay_gpt_part *esp; /* the first EFI system partition */
 	size_t n_esps;
 	struct assay_fs *fs; /* of the ESP */
+	struct assay_uki_memo *ukis; /* what UKIs were hashed to */
 	bool initrds;	     /* for facts: unpack the initrds of UKIs and tell what is in them */
 };
 

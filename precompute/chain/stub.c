@@ -279,8 +279,8 @@ static int run(struct assay_stub *s, struct assay_uki_hashes *h, struct assay_er
 	/* What goes behind the initrd is put together first, so that the UKI is read and hashed once. */
 	if (assay_stub_sidecars(s, err) < 0 || assay_stub_wrap_sections(s, err) < 0 || assay_stub_build_tail(s, err) < 0)
 		return -1;
-	if (assay_uki_hash(s->uki->pe, &s->view, c->banks, inner, s->tail.len > 0, s->tail.p,
-			   s->tail.len, h, err) < 0)
+	if (assay_uki_memo_hash(&c->image->ukis, s->uki->path, s->uki->pe, &s->view, c->banks, inner, s->tail.len > 0,
+				s->tail.p, s->tail.len, h, err) < 0)
 		return assay_wrap(err, "%s", s->uki->path);
 	if (assay_chain_load_image(c, s->uki->pe, &h->authenticode, s->uki->path, err) < 0)
 		return -1;

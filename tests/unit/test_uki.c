@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "core/limits.h"
-#include "measure/pe/uki.h"
+#include "measure/pe/uki_memo.h"
 #include "tests/unit/pe_build.h"
 
 struct file {
@@ -445,6 +445,50 @@ static void hashes(void **state)
 	assert_int_equal(assay_authenticode(k.pe, banks, &inner_digest, &err), 0);
 	assert_true(assay_digests_equal(&h.inner, &inner_digest));
 	close_file(&k);
+
+	/* What is kept answers the same question, and no other. */
+	{
+		static const struct {
+			const char *path, *tail;
+			unsigned banks;
+			bool inner, without_osrel;
+		} asks[] = {
+			{ "/a", "tail", ASSAY_ALL_BANKS, true, false }, { "/b", "tail", ASSAY_ALL_BANKS, true, false },
+			{ "/a", "liat", ASSAY_ALL_BANKS, true, false }, { "/a", NULL, ASSAY_ALL_BANKS, true, false },
+			{ "/a", "", ASSAY_ALL_BANKS, true, false },	{ "/a", "tail", 2, true, false },
+			{ "/a", "tail", ASSAY_ALL_BANKS, false, false }, { "/a", "tail", ASSAY_ALL_BANKS, true, true },
+		};
+		const size_t n = sizeof(asks) / sizeof(asks[0]);
+		ASSAY_AUTO(assay_uki_memo) *memo = NULL;
+
+		for (size_t i = 0; i < 20 * n; i++) {
+			const char *tail = asks[i % n].tail;
+			const size_t len = tail ? strlen(tail) : 0;
+			struct assay_uki_view some = v;
+			struct assay_uki_hashes kept, fresh;
+
+			if (asks[i % n].without_osrel)
+				some.s[ASSAY_UKI_OSREL] = NULL;
+			memset(&kept, 1, sizeof(kept));
+			assert_int_equal(assay_uki_memo_hash(&memo, asks[i % n].path, f.pe, &some, asks[i % n].banks,
+							     asks[i % n].inner, tail != NULL, tail, len, &kept, &err),
+					 0);
+			assert_int_equal(assay_uki_hash(f.pe, &some, asks[i % n].banks, asks[i % n].inner, tail != NULL,
+							tail, len, &fresh, &err),
+					 0);
+			assert_memory_equal(&kept, &fresh, sizeof(kept));
+		}
+		/* More than it keeps. */
+		for (size_t i = 0; i < 2 * ASSAY_UKI_MEMO_MAX; i++) {
+			struct assay_uki_hashes kept, fresh;
+			char tail[8];
+
+			snprintf(tail, sizeof(tail), "%zu", i % (ASSAY_UKI_MEMO_MAX + 8));
+			assert_int_equal(assay_uki_memo_hash(&memo, "/c", f.pe, &v, 1, false, true, tail, strlen(tail), &kept, &err), 0);
+			assert_int_equal(assay_uki_hash(f.pe, &v, 1, false, true, tail, strlen(tail), &fresh, &err), 0);
+			assert_memory_equal(&kept, &fresh, sizeof(kept));
+		}
+	}
 
 	/* Nothing that was not asked for. */
 	assert_int_equal(assay_uki_hash(f.pe, &v, ASSAY_BANK_BIT(ASSAY_SHA1), false, false, NULL, 0,
