@@ -8,20 +8,15 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	load chain
 	load common
+	load registry
 	export PATH=$PATH:/usr/sbin:/sbin published=$BATS_FILE_TMPDIR/published lacks=''
 	local tool
 	lacks=$(chain_missing)
 	for tool in docker-registry openssl curl; do
 		command -v $tool >/dev/null || lacks+="$tool "
 	done
-	# Debian 12 has neither.
-	mkdir "$BATS_FILE_TMPDIR/bin"
-	for tool in oras cosign; do
-		command -v $tool >/dev/null && continue
-		printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$chain_top/scripts/trixie-tool.sh" $tool >"$BATS_FILE_TMPDIR/bin/$tool"
-		chmod +x "$BATS_FILE_TMPDIR/bin/$tool"
-	done
-	export PATH=$BATS_FILE_TMPDIR/bin:$chain_top/build:$PATH
+	registry_clients oras cosign
+	export PATH=$chain_top/build:$PATH
 	export HOME=$BATS_FILE_TMPDIR/home # where cosign and oras would keep things
 	mkdir "$HOME"
 	[ -z "$lacks" ] || return 0
@@ -49,38 +44,20 @@ setup_file() {
 }
 
 teardown_file() {
-	[ ! -e "$BATS_FILE_TMPDIR/pid" ] || kill "$(cat "$BATS_FILE_TMPDIR/pid")"
+	load registry
+	registry_stop
 }
 
 setup() {
-	load common
+	load registry
 	[ -z "$lacks" ] || skip "missing: $lacks"
 	cd "$published"
-	at=$(cat "$BATS_FILE_TMPDIR/at")
-}
-
-registry_start() {
-	local port
-	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-	cat >"$BATS_FILE_TMPDIR/config.yml" <<-END
-		version: 0.1
-		storage: {filesystem: {rootdirectory: $BATS_FILE_TMPDIR/store}}
-		http: {addr: "127.0.0.1:$port"}
-	END
-	docker-registry serve "$BATS_FILE_TMPDIR/config.yml" >"$BATS_FILE_TMPDIR/log" 2>&1 3>&- &
-	echo $! >"$BATS_FILE_TMPDIR/pid"
-	echo "localhost:$port" >"$BATS_FILE_TMPDIR/at"
-	for _ in {1..100}; do
-		! curl -s -o /dev/null "http://127.0.0.1:$port/v2/" || return 0
-		sleep 0.1
-	done
-	cat "$BATS_FILE_TMPDIR/log" >&2
-	return 1
+	at=$(registry_at)
 }
 
 # The document's commands; of the registry only the name is another.
 document() {
-	sed -n 's/^    \$ //p' "$chain_top/docs/PUBLISHING.md" | sed "s/registry\.example\.com/$(cat "$BATS_FILE_TMPDIR/at")/g"
+	sed -n 's/^    \$ //p' "$chain_top/docs/PUBLISHING.md" | sed "s/registry\.example\.com/$(registry_at)/g"
 }
 
 @test "the document's commands run, each of them" {
