@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/prediction.h"
+#include "cli/secret.h"
 #include "core/out.h"
 #include "core/outdir.h"
 #include "core/text.h"
@@ -13,7 +14,7 @@
 
 struct options {
 	const struct assay_export_format *format;
-	const char *platform, *out;
+	const char *platform, *out, *passphrase_file;
 	struct assay_export_request req;
 };
 
@@ -44,6 +45,7 @@ static int export(const struct assay_verb *verb, const struct options *o, const 
 	const char *out = o->out ? o->out : "-";
 	ASSAY_AUTO(assay_prediction) *p = NULL;
 	ASSAY_AUTO(assay_manifest) *m = NULL;
+	const struct assay_secret secret = assay_cli_secret(o->passphrase_file);
 	struct assay_export_request req = o->req;
 	struct assay_export e = { 0 };
 	struct assay_err err;
@@ -53,6 +55,7 @@ static int export(const struct assay_verb *verb, const struct options *o, const 
 		return err.code == ASSAY_E_USAGE ? assay_cli_usage_msg(verb, "%s", err.msg) : assay_cli_fail(path, &err);
 	req.prediction = p;
 	req.manifest = m;
+	req.secret = &secret;
 	if (assay_export(o->format, &req, &e, &err) < 0)
 		return err.code == ASSAY_E_USAGE ? assay_cli_usage_msg(verb, "%s", err.msg) : assay_cli_fail(path, &err);
 	for (size_t i = 0; i < e.n_notes; i++)
@@ -114,6 +117,7 @@ int assay_cmd_export(const struct assay_verb *verb, int argc, char **argv)
 		{ "pcrs", required_argument, NULL, 'P' },
 		{ "phase", required_argument, NULL, 'h' },
 		{ "key", required_argument, NULL, 'k' },
+		{ "passphrase-file", required_argument, NULL, 's' },
 		{ "output", required_argument, NULL, 'o' },
 		{ 0 },
 	};
@@ -144,6 +148,9 @@ int assay_cmd_export(const struct assay_verb *verb, int argc, char **argv)
 			break;
 		case 'k':
 			o.req.key = optarg;
+			break;
+		case 's':
+			o.passphrase_file = optarg;
 			break;
 		case 'o':
 			o.out = optarg;

@@ -44,7 +44,8 @@ static const struct assay_verb verbs[] = {
 	{ "diff", "[--platform FILE.yaml]... [--allow-backing] [--json] A B",
 	  "Print what changed from one disk or manifest to another, and which PCRs that moves", assay_cmd_diff },
 	{ "export",
-	  "FILE --format FORMAT [--platform NAME] [--bank LIST] [--pcrs LIST] [--phase PHASE] [--key FILE] [-o FILE]",
+	  "FILE --format FORMAT [--platform NAME] [--bank LIST] [--pcrs LIST] [--phase PHASE] "
+	  "[--key URI [--passphrase-file FILE]] [-o FILE]",
 	  "Write a manifest's golden values as keylime, AWS KMS and others read them", assay_cmd_export },
 	{ "manifest sign", "FILE --key URI [--cert CHAIN.pem] [--passphrase-file FILE] [-o FILE]", "Add a signature to a manifest",
 	  assay_cmd_manifest_sign },

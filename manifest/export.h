@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "manifest/key.h"
 #include "manifest/manifest.h"
 
 struct assay_export_request {
@@ -19,7 +20,8 @@ struct assay_export_request {
 	unsigned banks;			       /* 0: those that the form takes by itself */
 	uint32_t pcrs;			       /* bit i: PCR i; 0: the same */
 	const char *phase; /* PCR 11 as it is after this phase; NULL: as it is when the kernel starts */
-	const char *key;   /* a private key's file (PEM), for the form that is signed; else NULL */
+	const char *key;   /* a private key (manifest/key.h), for the form that is signed; else NULL */
+	const struct assay_secret *secret; /* its passphrase or PIN; may be NULL */
 };
 
 struct assay_export_file {

@@ -427,12 +427,17 @@ measure() {
 	openssl rsa -in "$tmp/key.pem" -aes128 -passout pass:x -out "$tmp/locked.pem" 2> /dev/null
 	refuses 2 "*: pcrsig wants a private key" small.json --format pcrsig
 	refuses 2 "*: keylime is not signed: it wants no key" small.json --format keylime --key "$tmp/key.pem"
-	for key in weak ec; do
-		refuses 1 "*$key.pem*: PCR signatures are made with RSA keys of 2048 bits or more" small.json --format pcrsig --key "$tmp/$key.pem"
-	done
-	refuses 1 "*locked.pem*: no private key in PEM*" small.json --format pcrsig --key "$tmp/locked.pem"
-	refuses 1 "*small.json: no private key in PEM*" small.json --format pcrsig --key small.json
-	refuses 1 "*nonesuch: No such file or directory" small.json --format pcrsig --key nonesuch
+	refuses 1 "*weak.pem: an RSA key with 1024 bits: *" small.json --format pcrsig --key "$tmp/weak.pem"
+	refuses 1 "*ec.pem: PCR signatures are made with RSA keys, not ECDSA P-256" small.json --format pcrsig --key "$tmp/ec.pem"
+	refuses 1 "*small.json: *no private key*" small.json --format pcrsig --key small.json
+	# A passphrase in a file, a wrong one, none and nobody to ask.
+	echo x > "$tmp/word"
+	echo y > "$tmp/other"
+	export_to pcrsig small.json --key "$tmp/locked.pem" --passphrase-file "$tmp/word"
+	"$assay" export small.json --format pcrsig --key "$tmp/key.pem" | cmp - "$tmp/out"
+	refuses 1 "*locked.pem: *" small.json --format pcrsig --key "$tmp/locked.pem" --passphrase-file "$tmp/other"
+	refuses 1 "*locked.pem: *" small.json --format pcrsig --key "$tmp/locked.pem" < /dev/null
+	refuses 1 "*nonesuch: *No such file or directory" small.json --format pcrsig --key nonesuch
 	refuses 2 "*: pcrsig is of PCR 11, and of no other" small.json --format pcrsig --key "$tmp/key.pem" --pcrs 4,11
 	jq 'del(.phases) | .banks |= map_values(del(."11")) | .pcrs[11] |= (.status = "unknown" | .events = [])' small.json > "$tmp/none.json"
 	refuses 1 "*: PCR 11 has no golden value: it is 'unknown'" "$tmp/none.json" --format pcrsig --key "$tmp/key.pem"
