@@ -357,6 +357,8 @@ static int compare_facts(struct assay_diff_work *w, const struct assay_json *a, 
 {
 	const size_t before = w->diff->n;
 
+	if (assay_json_equal(a, b))
+		return 0;
 	assay_diff_boot(w, a, b);
 	if (assay_diff_disk(w, a, b, disks, err) < 0)
 		return -1;
