@@ -25,16 +25,9 @@ static struct assay_diff_item *add(struct assay_diff_work *w, struct pair *pair,
 	item->cause.section = section;
 	for (int i = 0; i < 2; i++)
 		assay_diff_path(w, item, i, pair->path[i]);
+	item->cause.program = true;
 	pair->explained = true;
 	return item;
-}
-
-static void add_arrow(struct assay_diff_work *w, struct pair *pair, int rank, const char *kind, const char *what,
-		      const char *from, const char *to, const char *section)
-{
-	ASSAY_AUTO_FREE char *text = assay_asprintf("%s -> %s", from, to);
-
-	(void)add(w, pair, rank, kind, what, text, section);
 }
 
 /* --- sections ----------------------------------------------------------------------------------- */
@@ -222,7 +215,9 @@ static void text_section(struct assay_diff_work *w, struct pair *pair, const cha
 	struct assay_diff_item *item;
 
 	if (strcmp(name, ".uname") == 0) {
-		add_arrow(w, pair, ASSAY_DIFF_SECTION, "section", name, *a ? a : "none", *b ? b : "none", name);
+		ASSAY_AUTO_FREE char *text = assay_asprintf("%s -> %s", *a ? a : "none", *b ? b : "none");
+
+		(void)add(w, pair, ASSAY_DIFF_SECTION, "section", name, text, name);
 		return;
 	}
 	item = add(w, pair, ASSAY_DIFF_SECTION, "section", name, "other text", name);
@@ -374,8 +369,16 @@ static void program(struct assay_diff_work *w, const struct assay_json *a, const
 			if (*p == '/')
 				*p = '\\';
 	}
-	if (strcmp(kind_of(a), kind_of(b)) != 0)
-		add_arrow(w, &pair, ASSAY_DIFF_BOOT, "program", "kind of program", kind_of(a), kind_of(b), NULL);
+	if (strcmp(kind_of(a), kind_of(b)) != 0) {
+		ASSAY_AUTO_FREE char *text = assay_asprintf("%s -> %s", kind_of(a), kind_of(b));
+		struct assay_diff_item *item =
+			add(w, &pair, ASSAY_DIFF_BOOT, "program", "kind of program", text, NULL);
+
+		/* There is little to compare in two programs that have nothing to do with each other. */
+		item->cause.structure = true;
+		item->cause.options = true;
+		return;
+	}
 	sections(w, &pair);
 	if (strcmp(kind_of(a), "linux") == 0 && strcmp(kind_of(b), "linux") == 0 && !assay_diff_same(a, b, "authenticode"))
 		kernel(w, &pair, NULL);
@@ -414,7 +417,7 @@ static const struct assay_json *lone_uki(const struct assay_json *list, const st
 	return found;
 }
 
-static void esp_line(struct assay_diff_work *w, char sign, const char *path, const char *more, int side)
+static struct assay_diff_item *esp_line(struct assay_diff_work *w, char sign, const char *path, const char *more, int side)
 {
 	ASSAY_AUTO_FREE char *text = assay_asprintf("%c %s%s", sign, path, more);
 	struct assay_diff_item *item;
@@ -428,6 +431,7 @@ static void esp_line(struct assay_diff_work *w, char sign, const char *path, con
 			assay_diff_path(w, item, i, path);
 	item->cause.structure = true;
 	item->cause.options = strncmp(path, "/loader/entries/", 16) == 0;
+	return item;
 }
 
 static void programs(struct assay_diff_work *w, const struct assay_json *a, const struct assay_json *b)
@@ -457,13 +461,13 @@ static void programs(struct assay_diff_work *w, const struct assay_json *a, cons
 		if (q)
 			program(w, p, q);
 		else if (p != x)
-			esp_line(w, '-', assay_diff_str(p, "path"), "", 0);
+			esp_line(w, '-', assay_diff_str(p, "path"), "", 0)->cause.program = true;
 	}
 	for (size_t i = 0; i < assay_json_len(b); i++) {
 		const struct assay_json *p = assay_json_at(b, i);
 
 		if (p != y && !assay_diff_find(a, "path", assay_diff_str(p, "path")))
-			esp_line(w, '+', assay_diff_str(p, "path"), "", 1);
+			esp_line(w, '+', assay_diff_str(p, "path"), "", 1)->cause.program = true;
 	}
 }
 
@@ -476,18 +480,18 @@ static void files(struct assay_diff_work *w, const struct assay_json *a, const s
 		ASSAY_AUTO_FREE char *more = NULL;
 
 		if (!q) {
-			esp_line(w, '-', path, "", 0);
+			(void)esp_line(w, '-', path, "", 0);
 		} else if (!assay_diff_same(p, q, "digest")) {
 			more = assay_asprintf(": other content, %" PRId64 " -> %" PRId64 " bytes", assay_diff_int(p, "size"),
 					      assay_diff_int(q, "size"));
-			esp_line(w, '~', path, more ? more : "", -1);
+			(void)esp_line(w, '~', path, more ? more : "", -1);
 		}
 	}
 	for (size_t i = 0; i < assay_json_len(b); i++) {
 		const char *path = assay_diff_str(assay_json_at(b, i), "path");
 
 		if (!assay_diff_find(a, "path", path))
-			esp_line(w, '+', path, "", 1);
+			(void)esp_line(w, '+', path, "", 1);
 	}
 }
 

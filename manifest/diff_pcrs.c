@@ -240,7 +240,7 @@ static bool names_path(const struct assay_diff_cause *cause, const char *path, c
 /* "\loader\entries\x.conf: initrd": the files that it names; which, facts do not tell. */
 static bool is_entry_initrd(const struct assay_diff_cause *cause, const char *path, const char *source)
 {
-	return path && !cause->section && !cause->not_whole && ends_in(source, ".conf: initrd") &&
+	return path && !cause->section && !cause->program && !cause->not_whole && ends_in(source, ".conf: initrd") &&
 	       (strncmp(path, "\\loader\\", 8) != 0 || behind(source, path));
 }
 
@@ -252,7 +252,7 @@ static bool explains(const struct assay_diff_cause *cause, const struct assay_pr
 		return true;
 	if (strncmp(e->source, "platform ", 9) == 0 && !authority)
 		return cause->platform && strcmp(e->source + 9, cause->platform) == 0;
-	if (cause->options && strstr(e->source, "(systemd-boot: LoadOptions)"))
+	if (cause->options && (strstr(e->source, ": LoadOptions)") || strstr(e->source, " handed over")))
 		return true;
 	for (int i = 0; i < 2; i++) {
 		const char *path = cause->path[i];

@@ -35,6 +35,7 @@ struct assay_diff_cause {
 	char *path[2];
 	const char *section;  /* ".linux"; NULL: the file as a whole */
 	bool not_whole;	      /* not in the digest of the program (its signatures) */
+	bool program;	      /* no initrd of a Type 1 entry */
 	bool structure;	      /* also events that only one side has */
 	bool gpt;
 	bool options;	      /* what the boot loader hands over, command lines included */

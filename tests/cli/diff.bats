@@ -300,3 +300,29 @@ check() {
 	run -2 "$assay" diff a.img
 	run -2 "$assay" diff a.img a.img a.img
 }
+
+@test "systemd-boot: a UKI's command line, a Type 1 entry's options and initrd, another chain" {
+	load scratch
+	[ -z "$(scratch_missing)" ] || skip "$(scratch_missing | tr '\n' ' ')is missing"
+	(scratch_make "$top" "$tmp/s")
+	cp p.yaml "$tmp/s/p.yaml"
+	cd "$tmp/s"
+	uki() { mcopy -o -i "$1@@1M" "$2" ::/EFI/Linux/linux.efi; }
+	cp disk.img a.img && mcopy -o -i a.img@@1M BOOTX64.EFI ::/EFI/BOOT/BOOTX64.EFI
+	"$assay" manifest create a.img --platform p.yaml --name example --release 1 --not-before 2026-01-01T00:00:00Z -o a.json
+	printf 'console=ttyS0 loud' > cmdline && objcopy --update-section .cmdline=cmdline linux.efi loud.efi
+	cp a.img b.img && uki b.img loud.efi
+	check 'command line of \EFI\Linux\linux.efi: +loud -quiet' b.img
+	check "kind of program: systemd-boot -> uki" disk.img
+	cp a.img b.img && printf 'timeout 5\n' > loader.conf && mcopy -o -i b.img@@1M loader.conf ::/loader/loader.conf
+	check 'ESP: ~ \loader\loader.conf: other content' b.img
+	# Type 1
+	mdel -i a.img@@1M ::/EFI/Linux/linux.efi && mmd -i a.img@@1M ::/loader/entries ::/k && mcopy -i a.img@@1M parts/linux ::/k/linux
+	head -c 1308 parts/initrd > initrd && mcopy -i a.img@@1M initrd ::/k/initrd
+	printf 'title x\nlinux /k/linux\ninitrd /k/initrd\noptions quiet\n' > x.conf && mcopy -i a.img@@1M x.conf ::/loader/entries/
+	"$assay" manifest create a.img --platform p.yaml --name example --release 1 --not-before 2026-01-01T00:00:00Z -o a.json
+	cp a.img b.img && sed 's/quiet/loud/' x.conf > y.conf && mcopy -o -i b.img@@1M y.conf ::/loader/entries/x.conf
+	check 'ESP: ~ \loader\entries\x.conf: other content' b.img
+	cp a.img b.img && (cat initrd && printf '\0\0\0\0') > longer && mcopy -o -i b.img@@1M longer ::/k/initrd
+	check 'ESP: ~ \k\initrd: other content, 1308 -> 1312 bytes' b.img
+}
