@@ -26,6 +26,29 @@ static bool in_number(char c)
 }
 
 /*
+ * Where the quote is that ends a string, whose text begins at `i`; at least len when there is none. A manifest in its
+ * envelope is one string of some hundred thousand bytes.
+ */
+static size_t string_end(const char *text, size_t len, size_t i)
+{
+	size_t quote = 0;
+
+	while (i < len) {
+		if (quote < i) {
+			const char *end = memchr(text + i, '"', len - i);
+
+			quote = end ? (size_t)(end - text) : len;
+		}
+		const char *slash = memchr(text + i, '\\', quote - i);
+
+		if (!slash)
+			return quote;
+		i = (size_t)(slash - text) + 2;
+	}
+	return i;
+}
+
+/*
  * One pass over the bytes, before anything is allocated: depth and reals, with their place. It need
  * not be right about anything else; what is not JSON, jansson refuses.
  */
@@ -37,8 +60,7 @@ static int scan(const char *text, size_t len, struct assay_err *err)
 		const char c = text[i];
 
 		if (c == '"') {
-			for (i++; i < len && text[i] != '"'; i++)
-				i += text[i] == '\\';
+			i = string_end(text, len, i + 1);
 		} else if (c == '{' || c == '[') {
 			if (++depth > ASSAY_JSON_MAX_DEPTH)
 				return assay_fail(err, ASSAY_E_LIMIT, i,

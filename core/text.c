@@ -106,6 +106,11 @@ void assay_str_add_utf8(struct assay_str *s, const char *p, size_t n)
 
 	while (good < n) {
 		uint32_t c;
+
+		if ((signed char)p[good] >= 0) { /* ASCII */
+			good++;
+			continue;
+		}
 		const size_t len = assay_utf8_next(p + good, n - good, &c);
 
 		good += len;
