@@ -167,6 +167,18 @@ base/1/$platform.yaml" ]
 	[[ "$output" == *"45 compared: 45 equal, 0 different; 3 not given, 0 not predicted"* ]]
 }
 
+@test "boot: systemd-pcrlock knows every event of that log by the exported components, and predicts our values" {
+	[ -s build/boot-run/eventlog ]
+	scripts/trixie-tool.sh systemd-pcrlock --version >/dev/null || skip "systemd-pcrlock cannot be had"
+	load ../cli/pcrlock
+	dir=$BATS_TEST_TMPDIR/tpm
+	mkdir "$dir"
+	build/assay export "$manifest" --format pcrlock -o "$BATS_TEST_TMPDIR/components"
+	cp build/boot-run/eventlog "$dir/log"
+	tests/cli/export_log.py --of "$dir/log" "$dir/extends"
+	pcrlock_predicts "$BATS_TEST_TMPDIR/components" "$prediction" "$dir" 0 1 2 3 4 5 7 8 9 11 12 13 14 15
+}
+
 @test "boot: a prediction for another firmware differs in the platform's PCRs alone, and the exit code says so" {
 	[ -s build/boot-run/pcrs ]
 	other=golden/platforms/q35-ovmf-2025.02.yaml

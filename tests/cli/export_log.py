@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """export_log.py PREDICTION LOG EXTENDS [CHOICE]: the firmware log (TCG PC Client PFP 1.06, 10) and the tpm2_pcrextend arguments
-of a machine that measures what is predicted: PCR by PCR, of each set the accepted value CHOICE. Without IMA's events."""
+of a machine that measures what is predicted: PCR by PCR, of each set the accepted value CHOICE. Without IMA's events.
+export_log.py --of LOG EXTENDS: the arguments for what a log says was extended."""
 
 import json
 import struct
@@ -31,4 +32,25 @@ def main(prediction, log, extends, choice="0"):
     open(extends, "w").writelines(lines)
 
 
-main(*sys.argv[1:])
+def extends_of(log, extends):
+    data = open(log, "rb").read()
+    names = {n: (b, size) for b, (n, size) in IDS.items()}
+    at = 32 + struct.unpack_from("<I", data, 28)[0]  # the first event, of the old form
+    with open(extends, "w") as out:
+        while at < len(data):
+            pcr, kind, count = struct.unpack_from("<III", data, at)
+            at += 12
+            digests = []
+            for _ in range(count):
+                bank, size = names[struct.unpack_from("<H", data, at)[0]]
+                digests.append(f"{bank}={data[at + 2:at + 2 + size].hex()}")
+                at += 2 + size
+            at += 4 + struct.unpack_from("<I", data, at)[0]
+            if kind != EV_NO_ACTION:
+                out.write(f"{pcr}:{','.join(digests)}\n")
+
+
+if sys.argv[1] == "--of":
+    extends_of(*sys.argv[2:])
+else:
+    main(*sys.argv[1:])

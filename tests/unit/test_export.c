@@ -102,7 +102,7 @@ static void test_out_of_memory(void **state)
 		format = &f[i];
 		if (run(&err) < 0)
 			fail_msg("%s: %s", f[i].name, err.msg);
-		/* What hashes: OpenSSL keeps what it made once, and gives it up when it fails. Keys: test_key.c. */
+		/* What hashes: OpenSSL keeps what it made once, and gives it up when it fails. Keys: test_sign.c. */
 		if (!f[i].key)
 			unit_alloc_each(run, !f[i].directory);
 	}
