@@ -12,7 +12,7 @@ runs=${RUNS:-7}
 work=build/bench
 out=build/bench.md
 
-for tool in openssl qemu-img objcopy pesign python3 mkfs.vfat mcopy mksquashfs sfdisk mke2fs debugfs skopeo unsquashfs veritysetup; do
+for tool in openssl qemu-img objcopy pesign python3 mkfs.vfat mcopy mksquashfs sfdisk jq mke2fs debugfs skopeo unsquashfs veritysetup; do
 	command -v "$tool" >/dev/null || { echo "run.sh: $tool is missing" >&2; exit 1; }
 done
 mkdir -p "$work"
@@ -223,6 +223,37 @@ fourraw=$(runs=3 best "$assay" measure --json "$work/four.raw")
 fourqcow2=$(runs=3 best "$assay" measure --json "$work/four.qcow2")
 memsparse=$(peak "$assay" measure --json "$work/thirty.qcow2")
 
+say "audits"
+# shellcheck source=tests/cli/chain.bash
+. tests/cli/chain.bash
+# shellcheck source=tests/cli/common.bash
+. tests/cli/common.bash
+# 2 GB of what cannot be packed, in files of a squashfs that is not, under a root hash.
+if [ ! -r "$work/plain.raw" ]; then
+	mkdir -p "$work/plain.tree"
+	for i in $(seq 16); do
+		openssl enc -aes-128-ctr -K "$(printf %032x "$i")" -iv 00 -in /dev/zero 2>/dev/null | head -c 125M >"$work/plain.tree/part$i" || true
+	done
+	chain_squashfs "$work/plain.tree" "$work/plain.sqfs" -noI -noD -noF
+	rm -r "$work/plain.tree"
+	chain_disk "$work/plain.raw.new" "$work/plain.sqfs"
+	rm "$work/plain.sqfs"
+	mv "$work/plain.raw.new" "$work/plain.raw"
+fi
+small_profile sha1,sha256,sha384 >"$work/small.yaml"
+# audit_rate DISK: seconds of an audit, and of openssl over the same disk
+audit_rate() {
+	"$assay" manifest create "$1" --platform "$work/small.yaml" --name bench --release 1 --not-before @0 --statement -o "$work/audit.json"
+	cat "$1" >/dev/null
+	printf '%s %s\n' "$(runs=5 best "$assay" audit "$work/audit.json" --disk "$1" --platform "$work/small.yaml")" \
+		"$(runs=5 best openssl dgst -sha256 "$1")"
+}
+read -r auditplain hashplain <<<"$(audit_rate "$work/plain.raw")"
+auditbase=0 hashbase=0
+if [ -r build/image/base.raw ]; then
+	read -r auditbase hashbase <<<"$(audit_rate build/image/base.raw)"
+fi
+
 say "memory"
 mem=$(peak "$assay" precompute "$work/disk.raw" --platform "$platform" --json)
 mem10=$(peak "$assay" precompute "$work/large.raw" --platform "$platform" --no-image-digest --json)
@@ -235,6 +266,7 @@ awk -v size="$size" -v rate="$rate" -v rate2="$rate2" -v pe="$pe" -v pesign="$pe
 	-v ids="$ids_s" -v skopeo="$skopeo_s" -v memimages="$memimages" -v sqfs="$sqfs" -v unsquashfs="$unsquashfs" -v sqfssize="$sqfssize" -v sqfstree="$sqfstree" \
 	-v untree="$untree" -v memsqfs="$memsqfs" -v cores="$(nproc)" \
 	-v ext4cat="$ext4cat" -v debugfscat="$debugfscat" \
+	-v auditplain="$auditplain" -v hashplain="$hashplain" -v auditbase="$auditbase" -v hashbase="$hashbase" \
 	-v fourraw="$fourraw" -v fourqcow2="$fourqcow2" -v memsparse="$memsparse" '
 function row(what, ours, other, ratio, want) {
 	printf "| %s | %s | %s | %s | %s |\n", what, ours, other, ratio, want
@@ -279,6 +311,12 @@ BEGIN {
 	row("`ls --digest` of it, against unsquashfs and sha256sum", sprintf("%.3f s", sqfstree), sprintf("%.3f s", untree), sprintf("%.2f", r), "-")
 	row("its peak memory", sprintf("%.1f MiB", memsqfs / 1024), "", "", ceiling(memsqfs))
 
+	r = auditplain / hashplain
+	row("`audit` of a disk of 2 GB, its root not packed, against `openssl dgst -sha256` of it", sprintf("%.3f s", auditplain), sprintf("%.3f s", hashplain), sprintf("%.2f", r), sprintf("at most 1.1, %s", r <= 1.1 ? "met" : "MISSED"))
+	if (hashbase) {
+		r = auditbase / hashbase
+		row("the same of the base image (squashfs in zstd, unpacked for its tree and its containers)", sprintf("%.3f s", auditbase), sprintf("%.3f s", hashbase), sprintf("%.2f", r), sprintf("at most 1.1, %s", r <= 1.1 ? "met" : "MISSED"))
+	}
 	r = fourqcow2 / fourraw
 	row("facts of a qcow2 of 4 GB, against the raw disk", sprintf("%.3f s", fourqcow2), sprintf("%.3f s", fourraw), sprintf("%.2f", r), sprintf("at most 1.3, %s", r <= 1.3 ? "met" : "MISSED"))
 	row("peak memory, facts of a sparse qcow2 of 30 GB", sprintf("%.1f MiB", memsparse / 1024), "", "", memsparse <= 65536 ? "64 MiB, met" : "64 MiB, MISSED")

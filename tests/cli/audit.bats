@@ -270,6 +270,20 @@ differing() { jq -r '.claims[] | select(.state == "differs").path' <<< "$output"
 	grep -q '^disk *renamed as disk.img$' <<< "$output"
 }
 
+@test "signed again by the right key, a change is named all the same" {
+	openssl genpkey -algorithm ed25519 -out key.pem && openssl pkey -in key.pem -pubout -out key.pub
+	"$assay" manifest sign m.json --key key.pem -o signed.json
+	"$assay" manifest verify signed.json --key key.pub --at 2024-01-01
+	audit signed.json
+	[ "$status" -eq 0 ]
+	"$top/tests/fixtures/audit-leaves.py" --one 'predicate.predictions[1].banks.sha384.4' m.json > changed.json
+	"$assay" manifest sign changed.json --key key.pem -o signed.json
+	"$assay" manifest verify signed.json --key key.pub --at 2024-01-01
+	audit signed.json --json
+	[ "$status" -eq 3 ]
+	[ "$(differing)" = 'predicate.predictions[1].banks.sha384.4' ]
+}
+
 @test "text out of the manifest does not steer the terminal" {
 	jq '.predicate.data[0].image.name = "a\u001b[31mb" | .predicate["\u001b[2J"] = "\u001b[0m" |
 		.predicate.facts.boot = "line\nline"' m.json > foreign.json

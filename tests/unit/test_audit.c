@@ -233,6 +233,21 @@ static void test_changed(void **state)
 	}
 }
 
+/* A member by another name: one that the manifest lacks, and one that was not found. */
+static void test_renamed(void **state)
+{
+	ASSAY_AUTO(assay_manifest) *m = changed("\"cmdline\": \"quiet\"", "\"cmdlinf\": \"quiet\"");
+	ASSAY_AUTO(assay_audit) *a = NULL;
+
+	(void)state;
+	assert_int_equal(audit_of(m, disk, disk_len, &all, &a, &err), 0);
+	assert_int_equal(a->count[ASSAY_CLAIM_DIFFERS], 2);
+	assert_null(claim(a, "predicate.facts.esp.programs[0].cmdline")->manifest);
+	assert_non_null(claim(a, "predicate.facts.esp.programs[0].cmdline")->recomputed);
+	assert_null(claim(a, "predicate.facts.esp.programs[0].cmdlinf")->recomputed);
+	assert_non_null(claim(a, "predicate.facts.esp.programs[0].cmdlinf")->manifest);
+}
+
 /* Out of memory is never a difference. */
 static int audit_once(struct assay_err *e)
 {
@@ -268,7 +283,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_agrees), cmocka_unit_test(test_expected), cmocka_unit_test(test_not_given),
-		cmocka_unit_test(test_no_disk), cmocka_unit_test(test_changed), cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_no_disk), cmocka_unit_test(test_changed), cmocka_unit_test(test_renamed),
+		cmocka_unit_test(test_memory),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
