@@ -189,7 +189,7 @@ golden-matrix: ## images x platforms of MATRIX=FILE.yaml to manifests; RUNNER=sl
 	scripts/deps.sh matrix
 	@[ '$(RUNNER)' != slurm ] || command -v sbatch >/dev/null || scripts/deps.sh slurm
 	$(MAKE) all
-	scripts/golden-matrix.py '$(MATRIX)' --runner '$(RUNNER)' $(if $(KEY),--key '$(KEY)') $(if $(JOBS),--jobs '$(JOBS)') \
+	scripts/golden-matrix.py '$(MATRIX)' --runner '$(RUNNER)' $(if $(KEY),--key '$(KEY)') $(if $(CERT),--cert '$(CERT)') $(if $(JOBS),--jobs '$(JOBS)') \
 		$(if $(BATCH),--batch '$(BATCH)')
 
 boot: ## boot the built image and compare predicted with actual PCRs (exit 3: different)

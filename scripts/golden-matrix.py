@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predict images x platforms, and write one manifest for each image (docs/MATRIX.md).
 
-    golden-matrix.py MATRIX.yaml [--runner ninja|slurm] [--key URI] [--jobs N] [--batch N] [--plan]
+    golden-matrix.py MATRIX.yaml [--runner ninja|slurm] [--key URI [--cert PEM]] [--jobs N] [--batch N] [--plan]
 
 A cell is a prediction of one image on one platform; what joins an image's cells is its manifest. Both are jobs whose
 results are found by what goes into them (matrix_jobs.py), so that what has run is not run again, whoever ran it.
@@ -311,6 +311,7 @@ def arguments():
     p.add_argument("matrix", metavar="MATRIX.yaml")
     p.add_argument("--runner", choices=("ninja", "slurm"), default="ninja")
     p.add_argument("--key", help="sign with this key, instead of the file's")
+    p.add_argument("--cert", help="that key's certificates")
     p.add_argument("--jobs", type=count, help="so many at a time")
     p.add_argument("--batch", type=count, help="so many in a Slurm task, instead of by the size of their disks")
     p.add_argument("--plan", action="store_true", help="write the plan and what runs it; run nothing")
@@ -319,6 +320,8 @@ def arguments():
 
 def main():
     args = arguments()
+    if args.cert and not args.key:
+        die("--cert without --key")
     try:
         matrix = matrix_file.read(args.matrix)
     except matrix_file.MatrixError as e:
@@ -359,7 +362,8 @@ def main():
             run_ninja(folder, args.jobs)
         else:
             run_slurm(plan, folder, args.jobs)
-        return finish(plan, folder, before, args.key or matrix.key, matrix.cert)
+        key, cert = (args.key, args.cert) if args.key else (matrix.key, matrix.cert)
+        return finish(plan, folder, before, key, cert)
 
 
 if __name__ == "__main__":

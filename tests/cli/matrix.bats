@@ -407,6 +407,15 @@ refused() {
 	run -1 matrix --key m.yaml
 	[[ "$output" == *"FAILED: manifest of one 7: not signed"* ]]
 	"$top/build/assay" manifest verify out/manifests/one/7/manifest.dsse.json --key other.pub --at 2026-11-23
+	# with a certificate
+	openssl req -x509 -key release.pem -subj /CN=release.example -days 2 -out chain.pem 2>/dev/null
+	run -0 matrix --key release.pem --cert chain.pem
+	jq -e '.signatures[0].cert | startswith("-----BEGIN CERTIFICATE")' out/manifests/one/7/manifest.dsse.json
+	rm -r out/manifests
+	sed -i '2i cert: chain.pem' m.yaml
+	run -0 matrix
+	jq -e '.signatures[0].cert | startswith("-----BEGIN CERTIFICATE")' out/manifests/one/7/manifest.dsse.json
+	sed -i '/^cert:/d' m.yaml
 	# without a key it is the result as it is
 	sed -i '/^key:/d' m.yaml
 	run -0 matrix

@@ -55,7 +55,9 @@ slurm_start() {
 		NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
 		PartitionName=all Nodes=$host Default=YES MaxTime=10 State=UP
 	END
+	# A container may have no cgroups. Before 23.11 there is no such word, and no need for it.
 	: >"$dir/cgroup.conf"
+	[[ $(slurmd -V) == *" 22."* ]] || echo "CgroupPlugin=disabled" >"$dir/cgroup.conf"
 	export SLURM_CONF=$dir/slurm.conf
 	munged --foreground --force --key-file "$dir/munge/key" --socket "$dir/munge/socket" --pid-file "$dir/munge/pid" \
 		--log-file "$dir/munge/log" --seed-file "$dir/munge/seed" >"$dir/munged.out" 2>&1 3>&- &
@@ -69,7 +71,9 @@ slurm_start() {
 	slurmd -D -f "$dir/slurm.conf" >"$dir/slurmd.out" 2>&1 3>&- &
 	slurm_pids+=($!)
 	for _ in {1..100}; do
-		[ "$(sinfo -h -o %t 2>/dev/null)" != idle ] || return 0
+		[ "$(timeout 10 sinfo -h -o %t 2>/dev/null)" != idle ] || return 0
+		# One that has ended will not come up any more.
+		kill -0 "${slurm_pids[@]}" 2>/dev/null || break
 		sleep 0.2
 	done
 	tail -n 20 "$dir"/*.out "$dir"/*.log
