@@ -70,7 +70,8 @@ static int print_row(const struct assay_row *row, enum assay_bank bank, struct a
 		print_safe(words);
 	if (!row->real || row->kind == ASSAY_ROW_CHANGED) {
 		if (row->kind == ASSAY_ROW_CHANGED)
-			printf("\n  %14s  %3s  %32s  %-16s  ", "", "", "expected", short_hex(&row->pred->values[0], bank, b));
+			printf("\n  %14s  %3s  %32s  %-16s  ", "", "", "expected",
+			       short_hex(&row->pred->values[0], bank, b));
 		print_safe(row->pred->source);
 		if (row->pred->detail) {
 			printf(": ");
@@ -98,7 +99,8 @@ static int print_pcr(const struct assay_cli_explained *a, unsigned pcr, struct a
 	const struct assay_explained_pcr *p = &a->e->pcr[pcr];
 	const bool rows = p->verdict == ASSAY_EXPLAINED_DIFFERS || p->log_disagrees;
 
-	printf("%sPCR %-2u %s; %zu event%s", rows ? "\n" : "", pcr, assay_explained_name(p->verdict), p->events.n, p->events.n == 1 ? "" : "s");
+	printf("%sPCR %-2u %s; %zu event%s", rows ? "\n" : "", pcr, assay_explained_name(p->verdict), p->events.n,
+	       p->events.n == 1 ? "" : "s");
 	if (p->events.differing && p->verdict != ASSAY_EXPLAINED_NOT_PREDICTED)
 		printf(", %zu not the same", p->events.differing);
 	if (p->events.by_place)
@@ -147,8 +149,8 @@ int assay_cli_explained_print(const struct assay_cli_explained *a, struct assay_
 	const struct assay_explanation *e = a->e;
 
 	if (!e->differs)
-		printf("no PCR differs: %s\n", e->from_log ? "the log leads to what is predicted" :
-							     "registers and log are as predicted");
+		printf("no PCR differs: %s\n",
+		       e->from_log ? "the log leads to what is predicted" : "registers and log are as predicted");
 	for (size_t i = 0; i < e->n_causes; i++)
 		print_line(e->causes[i].follows ? "  from that: " : "", e->causes[i].words);
 	putchar('\n');

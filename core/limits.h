@@ -157,6 +157,8 @@
 #define ASSAY_PREDICTION_MAX_EVENTS 65536
 /* Pairs of a predicted and a logged event of one PCR that are looked at; a thousand events on each side. */
 #define ASSAY_ALIGN_MAX_PAIRS (1U << 20)
+/* Events of one PCR past which nobody looks for the cause of a difference: each is then told as it is. */
+#define ASSAY_EXPLAIN_MAX_EVENTS 1024U
 /* systemd has six phases. */
 #define ASSAY_MAX_PHASES 64
 

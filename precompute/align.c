@@ -86,9 +86,10 @@ char *assay_align_name_predicted(const struct assay_pred_event *ev)
 	if (ev->pcr == 11 && blank)
 		return assay_strdup(blank + 1);
 	if (ev->pcr == 9)
-		return assay_strdup(strncmp(detail, "LOADED_IMAGE", 12) == 0 ? "LOADED_IMAGE::LoadOptions" :
-									     "Linux initrd");
-	if (ev->type == EV_EFI_BOOT_SERVICES_APPLICATION) /* the kernel in a UKI is loaded from memory, without a path */
+		return assay_strdup(strncmp(detail, "LOADED_IMAGE", 12) == 0 ? "LOADED_IMAGE::LoadOptions"
+									     : "Linux initrd");
+	if (ev->type ==
+	    EV_EFI_BOOT_SERVICES_APPLICATION) /* the kernel in a UKI is loaded from memory, without a path */
 		return assay_strdup(blank && strcmp(blank, " .linux") == 0 ? "" : ev->source);
 	if (ev->type == EV_EVENT_TAG && ev->pcr == 5)
 		return assay_strdup("loader.conf");
@@ -96,7 +97,6 @@ char *assay_align_name_predicted(const struct assay_pred_event *ev)
 }
 
 /* --- alignment ---------------------------------------------------------------------------------- */
-
 
 struct aligner {
 	const struct assay_prediction *p;
@@ -198,10 +198,10 @@ static void add(struct aligner *a, size_t i, size_t k)
 		row->n_real = k + 1;
 		row->at = (size_t)(a->real[k] - a->log->events);
 	}
-	row->kind = i == SIZE_MAX ? ASSAY_ROW_ONLY_LOGGED :
-		    k == SIZE_MAX ? ASSAY_ROW_ONLY_PREDICTED :
-		    same(a, a->pred[i], a->real[k]) ? ASSAY_ROW_SAME :
-						      ASSAY_ROW_CHANGED;
+	row->kind = i == SIZE_MAX		      ? ASSAY_ROW_ONLY_LOGGED
+		    : k == SIZE_MAX		      ? ASSAY_ROW_ONLY_PREDICTED
+		    : same(a, a->pred[i], a->real[k]) ? ASSAY_ROW_SAME
+						      : ASSAY_ROW_CHANGED;
 	a->out.differing += row->kind != ASSAY_ROW_SAME;
 }
 
@@ -348,9 +348,10 @@ char *assay_row_change(const struct assay_row *row, enum assay_bank bank)
 		return assay_asprintf("missing: predicted %s (%s%s%s), %s", type_name(ev->type), ev->source,
 				      *detail ? ": " : "", detail, expected);
 	if (!ev)
-		return assay_asprintf("one more: the machine measured %s (%s), %s", type_name(real->type), words, actual);
-	return assay_asprintf("the machine measured %s (%s), %s; predicted was %s (%s%s%s), %s", type_name(real->type), words,
-			      actual, type_name(ev->type), ev->source, *detail ? ": " : "", detail, expected);
+		return assay_asprintf("one more: the machine measured %s (%s), %s", type_name(real->type), words,
+				      actual);
+	return assay_asprintf("the machine measured %s (%s), %s; predicted was %s (%s%s%s), %s", type_name(real->type),
+			      words, actual, type_name(ev->type), ev->source, *detail ? ": " : "", detail, expected);
 }
 
 char *assay_row_words(const struct assay_row *row, enum assay_bank bank)
@@ -359,6 +360,6 @@ char *assay_row_words(const struct assay_row *row, enum assay_bank bank)
 
 	if (!change)
 		return NULL;
-	return assay_asprintf("event %zu%s %s", row->real ? row->n_real : row->n_pred, row->real && row->pred ? ":" : " is",
-			      change);
+	return assay_asprintf("event %zu%s %s", row->real ? row->n_real : row->n_pred,
+			      row->real && row->pred ? ":" : " is", change);
 }

@@ -11,7 +11,7 @@
 
 enum assay_row_kind {
 	ASSAY_ROW_SAME,
-	ASSAY_ROW_CHANGED,	  /* one that stands for the other, with another digest */
+	ASSAY_ROW_CHANGED, /* one that stands for the other, with another digest */
 	ASSAY_ROW_ONLY_PREDICTED,
 	ASSAY_ROW_ONLY_LOGGED,
 };
@@ -20,8 +20,9 @@ struct assay_row {
 	enum assay_row_kind kind;
 	const struct assay_pred_event *pred; /* NULL in ONLY_LOGGED */
 	const struct assay_event *real;	     /* NULL in ONLY_PREDICTED */
-	size_t n_pred, n_real; /* numbers among the PCR's events, from 1; 0 where there is none */
-	/* Where it stands in the log: its event's index there; that of the PCR's next one (or log->n) where it has none. */
+	size_t n_pred, n_real;		     /* numbers among the PCR's events, from 1; 0 where there is none */
+	/* Where it stands in the log: its event's index there; that of the PCR's next one (or log->n) where it has
+	 * none. */
 	size_t at;
 };
 
@@ -49,8 +50,8 @@ char *assay_align_name_predicted(const struct assay_pred_event *ev);
 char *assay_align_name_logged(const struct assay_event *ev);
 
 /*
- * A row that is not the same, in words: both sides with their digests in this bank; with "event 3" in front, and without.
- * Fresh memory; NULL only when out of memory.
+ * A row that is not the same, in words: both sides with their digests in this bank; with "event 3" in front, and
+ * without. Fresh memory; NULL only when out of memory.
  */
 char *assay_row_words(const struct assay_row *row, enum assay_bank bank);
 char *assay_row_change(const struct assay_row *row, enum assay_bank bank);

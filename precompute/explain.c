@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/limits.h"
 #include "precompute/explain_priv.h"
 
 static const char *const cause_names[] = {
@@ -77,21 +78,25 @@ int assay_explain_add(struct assay_explainer *x, enum assay_cause_kind kind, boo
 {
 	struct assay_explanation *e = x->e;
 	ASSAY_AUTO_FREE char *given = words;
-	struct assay_cause *more = words ? reallocarray(e->causes, e->n_causes + 1, sizeof(*more)) : NULL;
+	struct assay_cause *more = e->causes;
 
-	if (!more)
+	if (!words)
 		return assay_fail_mem(x->err);
-	e->causes = more;
+	if ((e->n_causes & (e->n_causes - 1)) == 0) { /* full at every power of two */
+		more = reallocarray(more, e->n_causes ? 2 * e->n_causes : 1, sizeof(*more));
+		if (!more)
+			return assay_fail_mem(x->err);
+		e->causes = more;
+	}
 
 	const size_t event = !row ? 0 : row->real ? row->n_real : row->n_pred;
-	char *line = event ? assay_asprintf("PCR %u, event %zu: %s", pcr, event, given) :
-			     assay_asprintf("PCR %u: %s", pcr, given);
+	char *line = event ? assay_asprintf("PCR %u, event %zu: %s", pcr, event, given)
+			   : assay_asprintf("PCR %u: %s", pcr, given);
 
 	if (!line)
 		return assay_fail_mem(x->err);
-	more[e->n_causes++] = (struct assay_cause){
-		.kind = kind, .pcr = pcr, .event = event, .follows = follows, .words = line
-	};
+	more[e->n_causes++] =
+		(struct assay_cause){ .kind = kind, .pcr = pcr, .event = event, .follows = follows, .words = line };
 	if (row)
 		assay_explain_claim(x, pcr, row);
 	return 0;
@@ -101,7 +106,8 @@ const struct assay_row *assay_explain_next(const struct assay_explainer *x, unsi
 {
 	const struct assay_explained_pcr *p = &x->e->pcr[pcr];
 
-	if (p->verdict == ASSAY_EXPLAINED_NOT_PREDICTED || p->log_disagrees)
+	if (p->verdict == ASSAY_EXPLAINED_NOT_PREDICTED || p->log_disagrees ||
+	    (p->events.n > ASSAY_EXPLAIN_MAX_EVENTS && !x->rest))
 		return NULL;
 	while (*at < p->events.n) {
 		const size_t i = (*at)++;
@@ -133,8 +139,8 @@ const char *assay_row_detail(const struct assay_row *row)
 
 const char *assay_row_short(const struct assay_explainer *x, const struct assay_row *row, bool real, char *dst)
 {
-	const struct assay_digests *d = real ? (row->real ? &row->real->digests : NULL) :
-					       (row->pred ? &row->pred->values[0] : NULL);
+	const struct assay_digests *d =
+		real ? (row->real ? &row->real->digests : NULL) : (row->pred ? &row->pred->values[0] : NULL);
 
 	if (!d || !(d->banks & ASSAY_BANK_BIT(x->bank)))
 		return "-";
@@ -186,8 +192,7 @@ static int find_phase(const struct assay_prediction *p, const struct assay_pcrs 
 		if (assay_digest_mem(ASSAY_ALL_BANKS, word, strlen(word), &d, err) < 0)
 			return -1;
 		for (int b = 0; b < ASSAY_N_BANKS; b++)
-			if ((at->have[b] & (1U << 11)) &&
-			    assay_pcr_extend(at, (enum assay_bank)b, 11, d.d[b], err) < 0)
+			if ((at->have[b] & (1U << 11)) && assay_pcr_extend(at, (enum assay_bank)b, 11, d.d[b], err) < 0)
 				return -1;
 		if (leads_to(at, regs, 11))
 			*ret = p->phases[i].name;
@@ -258,11 +263,12 @@ static int check_log(struct assay_explainer *x, const struct assay_pcrs *log)
 	ASSAY_AUTO_FREE char *list = pcr_list(wrong);
 	if (!list)
 		return assay_fail_mem(x->err);
-	if (assay_explain_add(x, ASSAY_CAUSE_LOG, false, first, NULL,
-			      assay_asprintf("the log does not lead to the register%s of PCR%s %s: it is not of this boot, or "
-					     "was changed, and cannot be trusted for %s",
-					     wrong & (wrong - 1) ? "s" : "", wrong & (wrong - 1) ? "s" : "", list,
-					     wrong & (wrong - 1) ? "them" : "it")) < 0)
+	if (assay_explain_add(
+		    x, ASSAY_CAUSE_LOG, false, first, NULL,
+		    assay_asprintf("the log does not lead to the register%s of PCR%s %s: it is not of this boot, or "
+				   "was changed, and cannot be trusted for %s",
+				   wrong & (wrong - 1) ? "s" : "", wrong & (wrong - 1) ? "s" : "", list,
+				   wrong & (wrong - 1) ? "them" : "it")) < 0)
 		return -1;
 	for (unsigned i = 0; i < ASSAY_PREDICTED_PCRS; i++)
 		if (wrong & (1U << i))
@@ -285,10 +291,10 @@ static void judge(struct assay_explanation *e)
 		predicted[c->pcr] |= c->verdict != ASSAY_CELL_NOT_PREDICTED;
 	}
 	for (unsigned i = 0; i < ASSAY_PREDICTED_PCRS; i++)
-		e->pcr[i].verdict = different[i]   ? ASSAY_EXPLAINED_DIFFERS :
-				    equal[i]	   ? ASSAY_EXPLAINED_AGREES :
-				    !predicted[i]  ? ASSAY_EXPLAINED_NOT_PREDICTED :
-						     ASSAY_EXPLAINED_NOT_COMPARED;
+		e->pcr[i].verdict = different[i]    ? ASSAY_EXPLAINED_DIFFERS
+				    : equal[i]	    ? ASSAY_EXPLAINED_AGREES
+				    : !predicted[i] ? ASSAY_EXPLAINED_NOT_PREDICTED
+						    : ASSAY_EXPLAINED_NOT_COMPARED;
 	e->differs |= e->cells.different > 0;
 }
 
@@ -328,7 +334,8 @@ static int predicted_start(const struct assay_explainer *x)
 
 		value[size - 1] = (uint8_t)starts[s];
 		for (size_t i = 0; i < a->n; i++) {
-			const struct assay_part parts[2] = { { value, size }, { a->rows[i].real->digests.d[x->bank], size } };
+			const struct assay_part parts[2] = { { value, size },
+							     { a->rows[i].real->digests.d[x->bank], size } };
 
 			if (assay_digest_one(x->bank, parts, 2, value, NULL) < 0)
 				return -1;
@@ -343,8 +350,11 @@ static int predicted_start(const struct assay_explainer *x)
 static int without_events(struct assay_explainer *x, unsigned pcr)
 {
 	static const char *const later[ASSAY_PREDICTED_PCRS] = {
-		[8] = "a boot loader's commands", [9] = "NvPCRs or a boot loader's files", [12] = "configuration",
-		[13] = "system extensions",	  [14] = "a boot loader's keys",
+		[8] = "a boot loader's commands",
+		[9] = "NvPCRs or a boot loader's files",
+		[12] = "configuration",
+		[13] = "system extensions",
+		[14] = "a boot loader's keys",
 		[15] = "systemd's machine identity, file systems or volume keys, or an application",
 	};
 	const struct assay_explained_pcr *p = &x->e->pcr[pcr];
@@ -353,25 +363,28 @@ static int without_events(struct assay_explainer *x, unsigned pcr)
 		const int start = predicted_start(x);
 
 		if (start >= 0)
-			return assay_explain_add(
-				x, ASSAY_CAUSE_FIRMWARE, false, 0, NULL,
-				assay_asprintf("the TPM was started from locality %u, the profile's machine starts it from %d; "
-					       "every event is as predicted",
-					       x->in->log->locality, start));
+			return assay_explain_add(x, ASSAY_CAUSE_FIRMWARE, false, 0, NULL,
+						 assay_asprintf("the TPM was started from locality %u, the profile's "
+								"machine starts it from %d; "
+								"every event is as predicted",
+								x->in->log->locality, start));
 	}
 	if (pcr == 11 && p->note)
-		return assay_explain_add(x, ASSAY_CAUSE_PHASE, false, 11, NULL,
-					 assay_asprintf("%s: user space has come further than the value that was compared "
-							"(--phase chooses another)",
-							p->note));
+		return assay_explain_add(
+			x, ASSAY_CAUSE_PHASE, false, 11, NULL,
+			assay_asprintf("%s: user space has come further than the value that was compared "
+				       "(--phase chooses another)",
+				       p->note));
 	if (pcr >= 8 && p->log_disagrees)
-		return assay_explain_add(x, ASSAY_CAUSE_RUNTIME, false, pcr, NULL,
-					 assay_asprintf("something was measured after the log's end%s%s: the log does not lead to "
-							"the register",
-							later[pcr] ? "; here come " : "", later[pcr] ? later[pcr] : ""));
-	return assay_explain_add(x, ASSAY_CAUSE_OTHER, false, pcr, NULL,
-				 assay_strdup("it differs, though every event of the log is as predicted; the log does not "
-					      "tell why"));
+		return assay_explain_add(
+			x, ASSAY_CAUSE_RUNTIME, false, pcr, NULL,
+			assay_asprintf("something was measured after the log's end%s%s: the log does not lead to "
+				       "the register",
+				       later[pcr] ? "; here come " : "", later[pcr] ? later[pcr] : ""));
+	return assay_explain_add(
+		x, ASSAY_CAUSE_OTHER, false, pcr, NULL,
+		assay_strdup("it differs, though every event of the log is as predicted; the log does not "
+			     "tell why"));
 }
 
 /* PCRs that differ, and no cause says so. */
@@ -400,13 +413,14 @@ static int silent(struct assay_explainer *x)
 
 		if (!list)
 			return assay_fail_mem(x->err);
-		if (assay_explain_add(x, before ? ASSAY_CAUSE_OTHER : ASSAY_CAUSE_RUNTIME, before != 0, 10, NULL,
-				      before ? assay_asprintf("follows from PCR%s %s: IMA's boot aggregate is over PCRs 0 to 9",
-							      before & (before - 1) ? "s" : "", list) :
-					       assay_asprintf("PCRs 0 to 9 agree, so it is IMA: it measured more than its boot "
-							      "aggregate, or the kernel is configured otherwise%s%s%s",
-							      reason ? " (predicted " : "", reason ? reason : "",
-							      reason ? ")" : "")) < 0)
+		if (assay_explain_add(
+			    x, before ? ASSAY_CAUSE_OTHER : ASSAY_CAUSE_RUNTIME, before != 0, 10, NULL,
+			    before ? assay_asprintf("follows from PCR%s %s: IMA's boot aggregate is over PCRs 0 to 9",
+						    before & (before - 1) ? "s" : "", list)
+				   : assay_asprintf("PCRs 0 to 9 agree, so it is IMA: it measured more than its boot "
+						    "aggregate, or the kernel is configured otherwise%s%s%s",
+						    reason ? " (predicted " : "", reason ? reason : "",
+						    reason ? ")" : "")) < 0)
 			return -1;
 	}
 	return 0;
@@ -470,7 +484,8 @@ static int explain(struct assay_explainer *x)
 				  "the log has no digests in a bank of the prediction");
 	x->bank = banks & ASSAY_BANK_BIT(ASSAY_SHA256) ? ASSAY_SHA256 : (enum assay_bank)__builtin_ctz(banks);
 	x->e->from_log = !x->in->pcrs;
-	if (assay_compare(p, x->in->pcrs ? x->in->pcrs : replayed, x->in->phase, !x->in->pcrs, &x->e->cells, x->err) < 0)
+	if (assay_compare(p, x->in->pcrs ? x->in->pcrs : replayed, x->in->phase, !x->in->pcrs, &x->e->cells, x->err) <
+	    0)
 		return -1;
 	if (x->e->cells.equal + x->e->cells.different == 0)
 		return assay_fail(x->err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET,

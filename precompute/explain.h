@@ -2,8 +2,8 @@
 /*
  * A prediction against a real machine's event log: per PCR the events of both beside each other, and above them what
  * made them differ. Of what differs, some is the cause of the rest: another command line is a section of the UKI
- * (PCR 11), with it another UKI (PCR 4), and in the end what the kernel was handed (PCR 9). Causes are named in the order
- * of the boot, the platform before the image; what follows from them is said to.
+ * (PCR 11), with it another UKI (PCR 4), and in the end what the kernel was handed (PCR 9). Causes are named in the
+ * order of the boot, the platform before the image; what follows from them is said to.
  */
 #ifndef ASSAY_PRECOMPUTE_EXPLAIN_H
 #define ASSAY_PRECOMPUTE_EXPLAIN_H
@@ -44,9 +44,9 @@ const char *assay_cause_name(enum assay_cause_kind kind); /* "partition-table" *
 struct assay_cause {
 	enum assay_cause_kind kind;
 	unsigned pcr;
-	size_t event;  /* its number in the PCR, in the log or else in the prediction, from 1; 0: none */
-	bool follows;  /* from another cause */
-	char *words;   /* one line, with the PCR and event in front */
+	size_t event; /* its number in the PCR, in the log or else in the prediction, from 1; 0: none */
+	bool follows; /* from another cause */
+	char *words;  /* one line, with the PCR and event in front */
 };
 
 enum assay_explained_verdict {
@@ -60,9 +60,9 @@ const char *assay_explained_name(enum assay_explained_verdict verdict);
 struct assay_explained_pcr {
 	enum assay_explained_verdict verdict;
 	struct assay_alignment events;
-	size_t *causes;	   /* per row: 1 + index of its cause; 0: none (it is the same, or the PCR is not predicted) */
+	size_t *causes;	    /* per row: 1 + index of its cause; 0: none (it is the same, or the PCR is not predicted) */
 	bool log_disagrees; /* the log does not lead to the register that is given */
-	char *note;	   /* why there is no verdict, or what else is known; or NULL */
+	char *note;	    /* why there is no verdict, or what else is known; or NULL */
 };
 
 struct assay_explanation {

@@ -48,7 +48,8 @@ static int read_event(const struct assay_event *ev, struct table *ret, struct as
 	if (assay_cur_done(&c, "UEFI_GPT_DATA", err) < 0)
 		return -1;
 	if (size < 128 || n > ASSAY_GPT_MAX_ENTRIES || n > c.left / size)
-		return assay_fail(err, ASSAY_E_CORRUPT, ev->data_at + 84, "%" PRIu64 " entries of %" PRIu32 " bytes", n, size);
+		return assay_fail(err, ASSAY_E_CORRUPT, ev->data_at + 84, "%" PRIu64 " entries of %" PRIu32 " bytes", n,
+				  size);
 	assay_guid_text(disk, ret->disk);
 	ret->parts = calloc((size_t)n + 1, sizeof(*ret->parts));
 	if (!ret->parts)
@@ -133,9 +134,9 @@ static void pair(struct table *real, struct table *pred)
 			for (size_t k = 0; k < pred->n && !real->parts[i].other; k++) {
 				const struct part *a = &real->parts[i], *b = &pred->parts[k];
 
-				if (b->other || (how == 0   ? memcmp(a->guid, b->guid, 16) != 0 :
-						 how == 1 ? a->first != b->first :
-							    strcmp(a->name, b->name) != 0))
+				if (b->other || (how == 0   ? memcmp(a->guid, b->guid, 16) != 0
+						 : how == 1 ? a->first != b->first
+							    : strcmp(a->name, b->name) != 0))
 					continue;
 				real->parts[i].other = k + 1;
 				pred->parts[k].other = i + 1;
@@ -150,7 +151,8 @@ static void add_size(struct assay_str *s, const struct part *p)
 	const uint64_t sectors = p->last >= p->first ? p->last - p->first + 1 : 0;
 
 	if (sectors % 2048 == 0 && sectors)
-		assay_str_add(s, "%" PRIu64 " sectors (%" PRIu64 " MiB, if these are 512 bytes)", sectors, sectors / 2048);
+		assay_str_add(s, "%" PRIu64 " sectors (%" PRIu64 " MiB, if these are 512 bytes)", sectors,
+			      sectors / 2048);
 	else
 		assay_str_add(s, "%" PRIu64 " sectors", sectors);
 }
@@ -185,11 +187,11 @@ static void differences(struct words *w, const struct part *a, const struct part
 	struct assay_str *s;
 
 	if (strcmp(a->name, b->name) != 0 && (s = next(w)))
-		assay_str_add(s, "partition %" PRIu64 " (%s) is named \"%s\", expected \"%s\"", number, assay_guid_text(a->guid, ta),
-			      a->name, b->name);
+		assay_str_add(s, "partition %" PRIu64 " (%s) is named \"%s\", expected \"%s\"", number,
+			      assay_guid_text(a->guid, ta), a->name, b->name);
 	if (memcmp(a->guid, b->guid, 16) != 0 && (s = next(w)))
-		assay_str_add(s, "partition %" PRIu64 " (\"%s\") has GUID %s, expected %s", number, a->name, assay_guid_text(a->guid, ta),
-			      assay_guid_text(b->guid, tb));
+		assay_str_add(s, "partition %" PRIu64 " (\"%s\") has GUID %s, expected %s", number, a->name,
+			      assay_guid_text(a->guid, ta), assay_guid_text(b->guid, tb));
 	if (memcmp(a->type, b->type, 16) != 0 && (s = next(w)))
 		assay_str_add(s, "partition %" PRIu64 " (\"%s\") is of type %s, expected %s", number, a->name,
 			      assay_guid_text(a->type, ta), assay_guid_text(b->type, tb));
@@ -201,8 +203,8 @@ static void differences(struct words *w, const struct part *a, const struct part
 		assay_str_add(s, " from %" PRIu64, b->first);
 	}
 	if (a->attributes != b->attributes && (s = next(w)))
-		assay_str_add(s, "partition %" PRIu64 " (\"%s\") has attributes 0x%" PRIx64 ", expected 0x%" PRIx64, number, a->name,
-			      a->attributes, b->attributes);
+		assay_str_add(s, "partition %" PRIu64 " (\"%s\") has attributes 0x%" PRIx64 ", expected 0x%" PRIx64,
+			      number, a->name, a->attributes, b->attributes);
 }
 
 static void compare(struct words *w, struct table *real, struct table *pred)
@@ -228,15 +230,18 @@ static void compare(struct words *w, struct table *real, struct table *pred)
 	if (strcmp(real->disk, pred->disk) != 0 && (s = next(w)))
 		assay_str_add(s, "the disk's GUID is %s, expected %s", real->disk, pred->disk);
 	if (w->n == 0 && (s = next(w)))
-		assay_str_add(s, "its partitions are the same, in name, place and identity: their order or the table's header "
-				 "differs (a disk of another size)");
+		assay_str_add(
+			s,
+			"its partitions are the same, in name, place and identity: their order or the table's header "
+			"differs (a disk of another size)");
 	if (w->n > MAX_WORDS)
 		assay_str_add(&w->s, "; and %zu more", w->n - MAX_WORDS);
 }
 
 static void list(struct words *w, const struct table *real, const char *expected)
 {
-	assay_str_add(&w->s, "the machine's disk %s has %zu partition%s: ", real->disk, real->n, real->n == 1 ? "" : "s");
+	assay_str_add(&w->s, "the machine's disk %s has %zu partition%s: ", real->disk, real->n,
+		      real->n == 1 ? "" : "s");
 	for (size_t i = 0; i < real->n && i < MAX_WORDS; i++) {
 		assay_str_add(&w->s, "%s", i ? "; " : "");
 		add_part(&w->s, &real->parts[i]);

@@ -31,7 +31,8 @@ static enum role role_of(const struct assay_prediction *p, const struct assay_pr
 	if (ends_with(ev->source, " .linux"))
 		return ROLE_INNER;
 	for (size_t i = 0; i < p->n; i++)
-		if (p->events[i].pcr == 11 && strncmp(p->events[i].source, ev->source, n) == 0 && p->events[i].source[n] == ' ')
+		if (p->events[i].pcr == 11 && strncmp(p->events[i].source, ev->source, n) == 0 &&
+		    p->events[i].source[n] == ' ')
 			return ROLE_UKI;
 	/* Of those that are no UKI the last is the kernel of a boot loader's entry. */
 	for (const struct assay_pred_event *later = ev + 1; later < p->events + p->n; later++)
@@ -70,7 +71,8 @@ static const char *known_program(const struct assay_explainer *x, const struct a
 	assay_hex(ev->digests.d[x->bank], assay_bank_size(x->bank), hex);
 	for (size_t i = 0; i < assay_json_len(list); i++) {
 		const struct assay_json *o = assay_json_at(list, i);
-		const char *d = assay_json_str(assay_json_get(assay_json_get(o, "authenticode"), assay_bank_name(x->bank)));
+		const char *d =
+			assay_json_str(assay_json_get(assay_json_get(o, "authenticode"), assay_bank_name(x->bank)));
 
 		if (d && strcmp(d, hex) == 0)
 			return assay_json_str(assay_json_get(o, "path"));
@@ -87,8 +89,8 @@ static int loaded(struct assay_explainer *x, const struct assay_row *row, char *
 	const char *known;
 
 	if (!row->real) {
-		*ret = assay_asprintf("the machine did not load %s (%s %s)", row->pred->source, bank,
-				      assay_row_short(x, row, false, b));
+		*ret = assay_asprintf("the machine did not load %s (%s %s), which was predicted", row->pred->source,
+				      bank, assay_row_short(x, row, false, b));
 		return *ret ? 0 : assay_fail_mem(x->err);
 	}
 	if (logged_path(row->real, &path, x->err) < 0)
@@ -96,15 +98,16 @@ static int loaded(struct assay_explainer *x, const struct assay_row *row, char *
 	known = known_program(x, row->real);
 	if (!row->pred) {
 		*ret = assay_asprintf("the machine loaded one program more, %s with digest %s (%s%s%s)", path,
-				      assay_row_short(x, row, true, a), bank, known ? "; that is the disk's " : "", known ? known : "");
+				      assay_row_short(x, row, true, a), bank, known ? "; that is the disk's " : "",
+				      known ? known : "");
 		return *ret ? 0 : assay_fail_mem(x->err);
 	}
 	const bool moved = strcasecmp(path, row->pred->source) != 0 && !ends_with(row->pred->source, " .linux");
 
 	*ret = assay_asprintf("the machine loaded %s with digest %s (%s), expected is %s%s%s%s%s%s", path,
-			      assay_row_short(x, row, true, a), bank, moved ? row->pred->source : "", moved ? " with " : "",
-			      assay_row_short(x, row, false, b), known ? " (the one measured is the disk's " : "", known ? known : "",
-			      known ? ")" : "");
+			      assay_row_short(x, row, true, a), bank, moved ? row->pred->source : "",
+			      moved ? " with " : "", assay_row_short(x, row, false, b),
+			      known ? " (the one measured is the disk's " : "", known ? known : "", known ? ")" : "");
 	return *ret ? 0 : assay_fail_mem(x->err);
 }
 
@@ -114,22 +117,17 @@ static const struct {
 	const char *name, *words;
 	bool initrd; /* goes to the kernel with the initrd (systemd-stub 252 or 257) */
 } section_words[] = {
-	{ ".linux", "kernel" },
-	{ ".osrel", "os-release", true },
-	{ ".cmdline", "command line" },
-	{ ".initrd", "initrd", true },
-	{ ".ucode", "microcode", true },
-	{ ".splash", "boot picture" },
-	{ ".dtb", "device tree" },
-	{ ".uname", "kernel release" },
-	{ ".sbat", "SBAT table" },
-	{ ".pcrpkey", "key of PCR signatures", true },
+	{ ".linux", "kernel" },		 { ".osrel", "os-release", true },
+	{ ".cmdline", "command line" },	 { ".initrd", "initrd", true },
+	{ ".ucode", "microcode", true }, { ".splash", "boot picture" },
+	{ ".dtb", "device tree" },	 { ".uname", "kernel release" },
+	{ ".sbat", "SBAT table" },	 { ".pcrpkey", "key of PCR signatures", true },
 	{ ".profile", "profile", true },
 };
 #define N_SECTIONS (sizeof(section_words) / sizeof(section_words[0]))
 
 struct sections {
-	size_t logged; /* events of PCR 11 that the machine measured */
+	size_t logged;			     /* events of PCR 11 that the machine measured */
 	unsigned same, changed, more, fewer; /* bit i: section_words[i] */
 	size_t unknown;			     /* of other names */
 };
@@ -154,8 +152,8 @@ static int read_sections(struct assay_explainer *x, struct sections *ret)
 	}
 	for (size_t i = 0; i < a->n; i++) {
 		const struct assay_row *row = &a->rows[i];
-		ASSAY_AUTO_FREE char *name = row->pred ? assay_align_name_predicted(row->pred) :
-							 assay_align_name_logged(row->real);
+		ASSAY_AUTO_FREE char *name =
+			row->pred ? assay_align_name_predicted(row->pred) : assay_align_name_logged(row->real);
 		size_t k = 0;
 
 		if (!name)
@@ -218,7 +216,8 @@ static int sections_words(struct assay_explainer *x, const struct sections *c, c
 	} else if (c->logged == 0) {
 		assay_str_add(&s, "it is no UKI, for it measured no section (PCR 11)");
 	} else if (!(c->changed | c->more | c->fewer) && !c->unknown) {
-		assay_str_add(&s, "another UKI; all that is measured of its sections is the same, so it is another systemd-stub, another signature, "
+		assay_str_add(&s, "another UKI; all that is measured of its sections is the same, so it is another "
+				  "systemd-stub, another signature, "
 				  "or a section that is not measured");
 	} else {
 		assay_str_add(&s, "another UKI");
@@ -228,12 +227,12 @@ static int sections_words(struct assay_explainer *x, const struct sections *c, c
 			assay_str_add(&s, " differ%s", c->changed & (c->changed - 1) ? "" : "s");
 		}
 		if (c->more) {
-			assay_str_add(&s, "; it has a ");
+			assay_str_add(&s, "; it measures a ");
 			add_names(&s, c->more, true);
 			assay_str_add(&s, " more");
 		}
 		if (c->fewer) {
-			assay_str_add(&s, "; it lacks the ");
+			assay_str_add(&s, "; it measures no ");
 			add_names(&s, c->fewer, true);
 		}
 		if (c->unknown)
@@ -281,13 +280,20 @@ static int uki(struct assay_explainer *x, const struct assay_row *row, unsigned 
 	if (pcr == 4 && loaded(x, row, &what) < 0)
 		return -1;
 	note_sections(x, &c);
-	x->other_program = true;
-	if (assay_explain_add(x, ASSAY_CAUSE_UKI, false, pcr, row,
-			      what ? assay_asprintf("%s: %s", what, of) : x->e->pcr[4].verdict == ASSAY_EXPLAINED_AGREES ?
-				     assay_asprintf("the program that was started is as predicted (PCR 4), and yet its sections are not, "
-						    "as of %s: another profile of it, or another boot stage measured here",
-						    of) :
-				     assay_asprintf("by its sections: %s", of)) < 0)
+	const bool before = x->other_program;
+	const bool predicted = x->e->pcr[4].verdict == ASSAY_EXPLAINED_AGREES;
+
+	x->other_program = x->other_uki = true;
+	if (assay_explain_add(
+		    x, ASSAY_CAUSE_UKI, pcr == 11 && before, pcr, row,
+		    what     ? assay_asprintf("%s: %s", what, of)
+		    : before ? assay_asprintf("what was started instead tells of its sections: %s", of)
+		    : predicted
+			    ? assay_asprintf(
+				      "the program that was started is as predicted (PCR 4), and yet its sections are "
+				      "not, as of %s: another profile of it, or another boot stage measured here",
+				      of)
+			    : assay_asprintf("by its sections: %s", of)) < 0)
 		return -1;
 	claim_open(x, 11);
 	return 0;
@@ -295,9 +301,9 @@ static int uki(struct assay_explainer *x, const struct assay_row *row, unsigned 
 
 static int program(struct assay_explainer *x, const struct assay_row *row, enum role role)
 {
-	static const char *const words[] = {
-		[ROLE_LOADER] = "another boot loader", [ROLE_KERNEL] = "another kernel", [ROLE_INNER] = "another kernel in the UKI"
-	};
+	static const char *const words[] = { [ROLE_LOADER] = "another boot loader",
+					     [ROLE_KERNEL] = "another kernel",
+					     [ROLE_INNER] = "another kernel in the UKI" };
 	ASSAY_AUTO_FREE char *what = NULL;
 
 	if (role == ROLE_UKI && row->real)
@@ -306,14 +312,19 @@ static int program(struct assay_explainer *x, const struct assay_row *row, enum 
 		return -1;
 	/* The stub loads it past the firmware's measurement then (docs/PCRS.md, 4). */
 	if (role == ROLE_INNER && x->secure_boot_set && row->kind != ASSAY_ROW_CHANGED)
-		return assay_explain_add(x, ASSAY_CAUSE_KERNEL, true, 4, row,
-					 assay_asprintf("%s; follows from Secure Boot: where it is on, systemd-stub loads the kernel without "
-							"a measurement",
-							what));
+		return assay_explain_add(
+			x, ASSAY_CAUSE_KERNEL, true, 4, row,
+			assay_asprintf(
+				"%s; follows from Secure Boot: where it is on, systemd-stub loads the kernel without "
+				"a measurement",
+				what));
 	const bool follows = role == ROLE_INNER && x->other_program;
 
 	x->other_program = true;
-	return assay_explain_add(x, role == ROLE_LOADER ? ASSAY_CAUSE_BOOT_LOADER : role == ROLE_UKI ? ASSAY_CAUSE_UKI : ASSAY_CAUSE_KERNEL,
+	return assay_explain_add(x,
+				 role == ROLE_LOADER ? ASSAY_CAUSE_BOOT_LOADER
+				 : role == ROLE_UKI  ? ASSAY_CAUSE_UKI
+						     : ASSAY_CAUSE_KERNEL,
 				 follows, 4, row,
 				 assay_asprintf("%s%s%s%s", what, row->kind == ASSAY_ROW_CHANGED ? ": " : "",
 						row->kind == ASSAY_ROW_CHANGED ? words[role] : "",
@@ -327,16 +338,23 @@ static int unexpected(struct assay_explainer *x, const struct assay_row *row)
 
 	if (loaded(x, row, &what) < 0)
 		return -1;
+	if (strstr(what, ".addon.efi ")) {
+		x->addon = true;
+		return assay_explain_add(x, ASSAY_CAUSE_SIDECAR, false, 4, row,
+					 assay_asprintf("%s: an addon beside the UKI, or in \\loader\\addons", what));
+	}
 	const bool inner = strstr(what, "VenMedia(") != NULL; /* systemd-stub's path of the kernel in a UKI */
 	const bool follows = inner && (x->secure_boot_set || x->other_program);
 
 	x->other_program |= !inner;
-	return assay_explain_add(x, inner ? ASSAY_CAUSE_KERNEL : ASSAY_CAUSE_BOOT_LOADER, follows, 4, row,
-				 assay_asprintf("%s%s", what,
-						!inner		   ? "" :
-						x->secure_boot_set ? "; the kernel in the UKI; follows from Secure Boot being off: where it is "
-								     "on, systemd-stub loads it without a measurement" :
-								     "; the kernel in the UKI"));
+	return assay_explain_add(
+		x, inner ? ASSAY_CAUSE_KERNEL : ASSAY_CAUSE_BOOT_LOADER, follows, 4, row,
+		assay_asprintf("%s%s", what,
+			       !inner ? ""
+			       : x->secure_boot_set
+				       ? "; the kernel in the UKI; follows from Secure Boot being off: where it is "
+					 "on, systemd-stub loads it without a measurement"
+				       : "; the kernel in the UKI"));
 }
 
 /* Up to the program that is no boot loader, and none before it either; or from there on. */
@@ -376,216 +394,14 @@ static int partition_table(struct assay_explainer *x)
 			return 0;
 		if (!is_gpt(assay_row_type(row)))
 			continue;
-		char *words = row->kind == ASSAY_ROW_CHANGED ? assay_explain_gpt(x, row) :
-			      row->real			    ? assay_strdup("the firmware measured a partition table more than predicted: "
-									   "of another disk") :
-							      assay_strdup("no partition table was measured: the machine did not boot from a "
-									   "disk with a GPT");
+		char *words = row->kind == ASSAY_ROW_CHANGED ? assay_explain_gpt(x, row)
+			      : row->real
+				      ? assay_strdup("the firmware measured a partition table more than predicted: "
+						     "of another disk")
+				      : assay_strdup("no partition table was measured: the machine did not boot from a "
+						     "disk with a GPT");
 
 		if (assay_explain_add(x, ASSAY_CAUSE_PARTITION_TABLE, false, 5, row, words) < 0)
-			return -1;
-	}
-}
-
-static int loader_conf(struct assay_explainer *x)
-{
-	for (size_t at = 0;;) {
-		const struct assay_row *row = assay_explain_next(x, 5, &at);
-
-		if (!row)
-			return 0;
-		if (assay_row_type(row) != EV_EVENT_TAG)
-			continue;
-		ASSAY_AUTO_FREE char *real = row->real ? assay_event_describe(row->real) : assay_strdup("");
-		char a[ASSAY_SHORT_HEX], b[ASSAY_SHORT_HEX];
-
-		if (!real)
-			return assay_fail_mem(x->err);
-		if (row->real && !strstr(real, "loader.conf"))
-			continue;
-		if (assay_explain_add(
-			    x, ASSAY_CAUSE_LOADER_CONF, false, 5, row,
-			    !row->real ? assay_strdup("no \\loader\\loader.conf was measured: it is not there, or the boot loader is "
-						      "another") :
-			    !row->pred ? assay_strdup("there is a \\loader\\loader.conf, which was not predicted") :
-					 assay_asprintf("another \\loader\\loader.conf: digest %s (%s), expected is %s (%s)",
-							assay_row_short(x, row, true, a), assay_bank_name(x->bank),
-							assay_row_short(x, row, false, b), assay_row_detail(row))) < 0)
-			return -1;
-	}
-}
-
-static int exit_of_boot_services(struct assay_explainer *x)
-{
-	for (size_t at = 0;;) {
-		const struct assay_row *row = assay_explain_next(x, 5, &at);
-
-		if (!row)
-			return 0;
-		if (assay_row_type(row) != EV_EFI_ACTION)
-			continue;
-		ASSAY_AUTO_FREE char *real = row->real ? assay_event_describe(row->real) : assay_strdup("");
-
-		if (!real)
-			return assay_fail_mem(x->err);
-		if (assay_explain_add(
-			    x, ASSAY_CAUSE_OTHER, false, 5, row,
-			    !row->real ? assay_asprintf("%s is missing: the log ends before the kernel left the firmware's services",
-							assay_row_detail(row)) :
-			    strstr(real, "Failure") ?
-					 assay_asprintf("%s: the kernel's first attempt to leave the firmware's services failed, which is "
-							"not predicted",
-							real) :
-					 assay_asprintf("%s was not predicted", real)) < 0)
-			return -1;
-	}
-}
-
-/* --- PCRs 12 and 13 ----------------------------------------------------------------------------- */
-
-/* systemd-stub's words for the archives that it makes of what lies beside a UKI (pack_cpio()). */
-static bool is_archive(const char *words)
-{
-	return strstr(words, "initrd\"") || strstr(words, "a cpio archive of");
-}
-
-/* The first word in which two command lines part, of each. */
-static void part_at(const char *a, const char *b, const char **ret_a, const char **ret_b)
-{
-	size_t i = 0;
-
-	while (a[i] && a[i] == b[i])
-		i++;
-	while (i > 0 && a[i - 1] != ' ')
-		i--;
-	*ret_a = a + i;
-	*ret_b = b + i;
-}
-
-static int options_row(struct assay_explainer *x, const struct assay_row *row)
-{
-	ASSAY_AUTO_FREE char *real = row->real ? assay_align_name_logged(row->real) : NULL;
-	ASSAY_AUTO_FREE char *pred = row->pred ? assay_align_name_predicted(row->pred) : NULL;
-	const bool follows = x->other_cmdline || x->secure_boot_set;
-	const char *why = x->other_cmdline ? "; follows from the other command line" :
-			  follows	   ? "; follows from Secure Boot, with which systemd-stub heeds the UKI's own alone" :
-					     "";
-	const char *a = "", *b = "";
-
-	if ((row->real && !real) || (row->pred && !pred))
-		return assay_fail_mem(x->err);
-	if (real && pred)
-		part_at(real, pred, &a, &b);
-	if (assay_explain_add(
-		    x, ASSAY_CAUSE_CMDLINE, follows, 12, row,
-		    !pred ? assay_asprintf("a command line that was not predicted is handed over or added: \"%s\": an addon beside the UKI, or "
-					   "an override by boot loader or SMBIOS%s",
-					   real, why) :
-		    !real ? assay_asprintf("the command line that was predicted is not handed over: \"%s\"%s", pred, why) :
-			    assay_asprintf("another command line: \"%s\", expected \"%s\"; they part at \"%.*s\" and \"%.*s\"%s", real,
-					   pred, (int)strcspn(a, " "), a, (int)strcspn(b, " "), b, why)) < 0)
-		return -1;
-	x->other_cmdline = true;
-	return 0;
-}
-
-static int sidecars(struct assay_explainer *x, unsigned pcr)
-{
-	for (size_t at = 0;;) {
-		const struct assay_row *row = assay_explain_next(x, pcr, &at);
-
-		if (!row)
-			return 0;
-		ASSAY_AUTO_FREE char *real = row->real ? assay_event_describe(row->real) : assay_strdup("");
-
-		if (!real)
-			return assay_fail_mem(x->err);
-		if (!is_archive(row->real ? real : assay_row_detail(row))) {
-			if (pcr == 12 && options_row(x, row) < 0)
-				return -1;
-			continue;
-		}
-		const char *what = strstr(real, "Credentials") || strstr(real, "credentials") ||
-						   strstr(assay_row_detail(row), "credentials") ?
-					   "credentials (*.cred beside the UKI, or in \\loader\\credentials)" :
-				   pcr == 13 ? "system extensions (*.raw beside the UKI)" :
-					       "configuration extensions (*.confext.raw beside the UKI)";
-
-		if (assay_explain_add(x, ASSAY_CAUSE_SIDECAR, false, pcr, row,
-				      !row->pred ? assay_asprintf("the machine was handed %s that the prediction does not have", what) :
-				      !row->real ? assay_asprintf("the machine was not handed the %s that were predicted", what) :
-						   assay_asprintf("other %s than predicted", what)) < 0)
-			return -1;
-		x->other_initrd = true;
-	}
-}
-
-/* --- PCR 9 -------------------------------------------------------------------------------------- */
-
-static int handed_over(struct assay_explainer *x)
-{
-	for (size_t at = 0;;) {
-		const struct assay_row *row = assay_explain_next(x, 9, &at);
-
-		if (!row)
-			return 0;
-		if (assay_row_type(row) != EV_EVENT_TAG)
-			continue;
-		ASSAY_AUTO_FREE char *name = row->real ? assay_align_name_logged(row->real) : assay_align_name_predicted(row->pred);
-		char a[ASSAY_SHORT_HEX], b[ASSAY_SHORT_HEX];
-
-		if (!name)
-			return assay_fail_mem(x->err);
-		const bool options = strstr(name, "LoadOptions") != NULL;
-		const bool initrd = strstr(name, "initrd") != NULL;
-
-		if (!options && !initrd)
-			continue;
-		const bool known = options ? x->other_cmdline : x->other_initrd;
-		const bool follows = known || (row->kind != ASSAY_ROW_CHANGED && x->other_program);
-		const char *what = options ? "command line" : "initrd";
-		const char *why = known && options ? "; follows from the other command line" :
-				  known		   ? "; follows from what it is put together of" :
-				  follows	   ? "; follows from the other program" :
-						     "";
-
-		if (assay_explain_add(
-			    x, options ? ASSAY_CAUSE_CMDLINE : ASSAY_CAUSE_INITRD, follows, 9, row,
-			    !row->real ? assay_asprintf("the kernel measured no %s%s", what, why) :
-			    !row->pred ? assay_asprintf("the kernel was handed %s %s, which was not predicted%s",
-							options ? "a" : "an", what, why) :
-					 assay_asprintf("the kernel was handed another %s: digest %s (%s), expected is %s, %s%s", what,
-							assay_row_short(x, row, true, a), assay_bank_name(x->bank),
-							assay_row_short(x, row, false, b), row->pred->source, why)) < 0)
-			return -1;
-	}
-}
-
-/* --- PCR 7, by programs ------------------------------------------------------------------------- */
-
-static int authorities(struct assay_explainer *x)
-{
-	for (size_t at = 0;;) {
-		const struct assay_row *row = assay_explain_next(x, 7, &at);
-
-		if (!row)
-			return 0;
-		if (assay_row_type(row) != EV_EFI_VARIABLE_AUTHORITY)
-			continue;
-		ASSAY_AUTO_FREE char *real = row->real ? assay_event_describe(row->real) : assay_strdup("");
-
-		if (!real)
-			return assay_fail_mem(x->err);
-		const char *why = x->secure_boot_set ? "; follows from Secure Boot" :
-				  x->other_program   ? "; follows from the other program, which another signer vouches for" :
-						       "";
-
-		if (assay_explain_add(x, ASSAY_CAUSE_SECURE_BOOT, *why != '\0', 7, row,
-				      !row->pred ? assay_asprintf("one vouched for a program who was not predicted: %s%s", real, why) :
-				      !row->real ? assay_asprintf("nobody was asked to vouch, where predicted is %s (%s)%s",
-								  assay_row_detail(row), row->pred->source, why) :
-						   assay_asprintf("another vouched for a program: %s, expected %s%s", real,
-								  assay_row_detail(row), why)) < 0)
 			return -1;
 	}
 }
@@ -599,6 +415,7 @@ static int rest(struct assay_explainer *x)
 		[14] = " (shim measures its keys here)",
 	};
 
+	x->rest = true;
 	for (unsigned pcr = 0; pcr < ASSAY_PREDICTED_PCRS; pcr++) {
 		for (size_t at = 0;;) {
 			const struct assay_row *row = assay_explain_next(x, pcr, &at);
@@ -613,7 +430,8 @@ static int rest(struct assay_explainer *x)
 				return assay_fail_mem(x->err);
 			if (assay_explain_add(x, ASSAY_CAUSE_OTHER, follows, pcr, row,
 					      assay_asprintf("%s%s%s", change, hints[pcr] ? hints[pcr] : "",
-							     follows ? "; may follow from the other firmware" : "")) < 0)
+							     follows ? "; may follow from the other firmware" : "")) <
+			    0)
 				return -1;
 		}
 	}
@@ -624,15 +442,16 @@ int assay_explain_image(struct assay_explainer *x)
 {
 	size_t at = 0;
 
-	if (partition_table(x) < 0 || programs(x, true) < 0 || loader_conf(x) < 0 || programs(x, false) < 0)
+	x->rest = false;
+	if (partition_table(x) < 0 || programs(x, true) < 0 || assay_explain_loader_conf(x) < 0 ||
+	    programs(x, false) < 0)
 		return -1;
 	/* Sections differ, and PCR 4 has nothing to say. */
 	const struct assay_row *row = assay_explain_next(x, 11, &at);
 
 	if (row && uki(x, row, 11) < 0)
 		return -1;
-	if (sidecars(x, 12) < 0 || sidecars(x, 13) < 0 || handed_over(x) < 0 || exit_of_boot_services(x) < 0 ||
-	    authorities(x) < 0)
+	if (assay_explain_handed(x) < 0)
 		return -1;
 	return rest(x);
 }

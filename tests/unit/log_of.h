@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A machine that does what a prediction says: a disk, a platform out of a table of events with their data, and the event
- * log that the two lead to. The log's events have data as firmware, systemd and the kernel write it.
+ * A machine that does what a prediction says: a disk, a platform out of a table of events with their data, and the
+ * event log that the two lead to. The log's events have data as firmware, systemd and the kernel write it.
  */
 #ifndef ASSAY_TESTS_LOG_OF_H
 #define ASSAY_TESTS_LOG_OF_H
@@ -20,9 +20,9 @@ struct log_fact {
 	const void *data;
 	size_t len;
 };
-#define LOG_TEXT(pcr, type, text)                                                                  \
-	{                                                                                          \
-		pcr, type, text, sizeof(text) - 1                                                  \
+#define LOG_TEXT(pcr, type, text)                                                                                      \
+	{                                                                                                              \
+		pcr, type, text, sizeof(text) - 1                                                                      \
 	}
 
 struct machine {
@@ -35,7 +35,7 @@ struct machine {
 	const char *name;   /* of the profile; NULL: "small" */
 	/* made of it: */
 	struct assay_prediction *p;
-	struct assay_json *disk;  /* assay.facts/1 */
+	struct assay_json *disk; /* assay.facts/1 */
 	struct log_build log_bytes;
 	struct assay_eventlog *log;
 	struct assay_pcrs *pcrs;
@@ -54,14 +54,17 @@ static inline char *machine_yaml(const struct machine *m)
 		      m->name ? m->name : "small", m->origin ? m->origin : "");
 	for (size_t i = 0; i < m->n_facts; i++) {
 		const struct log_fact *f = &m->facts[i];
-		const struct assay_event ev = { .pcr = f->pcr, .type = f->type, .data = f->data, .data_len = (uint32_t)f->len };
+		const struct assay_event ev = {
+			.pcr = f->pcr, .type = f->type, .data = f->data, .data_len = (uint32_t)f->len
+		};
 		char *words = assay_event_describe(&ev);
 		char *hex = malloc(2 * f->len + 1);
 
 		assert_non_null(words);
 		assert_non_null(hex);
 		assay_hex(f->data, f->len, hex);
-		assay_str_add(&s, "  - {pcr: %u, type: %s, hex: \"%s\", note: \"", f->pcr, assay_event_type_name(f->type), hex);
+		assay_str_add(&s, "  - {pcr: %u, type: %s, hex: \"%s\", note: \"", f->pcr,
+			      assay_event_type_name(f->type), hex);
 		for (const char *c = words; *c; c++)
 			assay_str_add(&s, "%s%c", *c == '"' || *c == '\\' ? "\\" : "", *c);
 		assay_str_add(&s, "\"}\n");
@@ -107,7 +110,8 @@ static inline struct log_build log_image(const char *path)
 }
 
 /* What the machine writes for an event of the image. */
-static inline void log_image_event(struct log_build *b, const struct assay_pred_event *ev, const uint8_t *gpt, size_t gpt_len)
+static inline void log_image_event(struct log_build *b, const struct assay_pred_event *ev, const uint8_t *gpt,
+				   size_t gpt_len)
 {
 	const char *blank = strrchr(ev->source, ' ');
 	const char *quote = ev->detail ? strchr(ev->detail, '"') : NULL;
@@ -126,11 +130,13 @@ static inline void log_image_event(struct log_build *b, const struct assay_pred_
 		log_utf16(&data, blank + 1);
 	} else if (ev->type == EV_EVENT_TAG) {
 		const bool options = ev->pcr == 9 && ev->detail && strncmp(ev->detail, "LOADED", 6) == 0;
-		const char *text = ev->pcr == 5 ? "loader.conf" : options ? "LOADED_IMAGE::LoadOptions" : "Linux initrd";
+		const char *text = ev->pcr == 5 ? "loader.conf"
+				   : options	? "LOADED_IMAGE::LoadOptions"
+						: "Linux initrd";
 
-		assert_int_equal(assay_event_build_tagged(ev->pcr == 5 ? ASSAY_TAG_SYSTEMD_LOADER_CONF :
-							  options      ? ASSAY_TAG_LINUX_LOAD_OPTIONS :
-									 ASSAY_TAG_LINUX_INITRD,
+		assert_int_equal(assay_event_build_tagged(ev->pcr == 5 ? ASSAY_TAG_SYSTEMD_LOADER_CONF
+							  : options    ? ASSAY_TAG_LINUX_LOAD_OPTIONS
+								       : ASSAY_TAG_LINUX_INITRD,
 							  text, strlen(text) + 1, &tagged, &len, &machine_err),
 				 0);
 		log_bytes(&data, tagged, len);

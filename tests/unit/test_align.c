@@ -11,8 +11,8 @@
 static struct assay_err err;
 
 /*
- * A list as a text: each event is a letter for its digest, upper case for EV_SEPARATOR and lower case for EV_COMPACT_HASH
- * whose words are that letter; "[abc]" is an event that accepts any of these.
+ * A list as a text: each event is a letter for its digest, upper case for EV_SEPARATOR and lower case for
+ * EV_COMPACT_HASH whose words are that letter; "[abc]" is an event that accepts any of these.
  */
 struct lists {
 	struct assay_prediction p;
@@ -47,7 +47,9 @@ static struct lists make(const char *predicted, const char *logged)
 	for (const char *c = predicted; *c; c++) {
 		struct assay_pred_event *ev = &l.p.events[l.p.n++];
 
-		*ev = (struct assay_pred_event){ .pcr = 4, .type = type_of(c[*c == '[']), .values = &l.values[l.n_values] };
+		*ev = (struct assay_pred_event){ .pcr = 4,
+						 .type = type_of(c[*c == '[']),
+						 .values = &l.values[l.n_values] };
 		ev->source = strdup("platform p");
 		ev->detail = malloc(16);
 		assert_non_null(ev->detail);
@@ -269,9 +271,11 @@ static void test_words(void **state)
 {
 	struct lists l = make("a[bc]d", "axE");
 	struct assay_alignment a;
-	static const char *const want[] = { "event 1: ", "event 2: the machine measured EV_COMPACT_HASH (hash of \"x\"), 7878",
-					    "event 3 is missing: predicted EV_COMPACT_HASH (platform p: hash of \"d\"), 6464",
-					    "event 3 is one more: the machine measured EV_SEPARATOR (separator \"E\"), 4545" };
+	static const char *const want[] = {
+		"event 1: ", "event 2: the machine measured EV_COMPACT_HASH (hash of \"x\"), 7878",
+		"event 3 is missing: predicted EV_COMPACT_HASH (platform p: hash of \"d\"), 6464",
+		"event 3 is one more: the machine measured EV_SEPARATOR (separator \"E\"), 4545"
+	};
 
 	(void)state;
 	assert_int_equal(assay_align(&l.p, &l.log, 4, BOTH, &a, &err), 0);
