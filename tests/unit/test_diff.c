@@ -11,9 +11,9 @@
 
 /* Of one side: a digest for each of the things that may change. */
 struct parts {
-	const char *kernel, *cmdline, *initrd, *osrel, *stub, *root, *guid, *version, *image;
+	const char *kernel, *cmdline, *initrd, *osrel, *stub, *root, *guid, *version, *image, *other;
 };
-static const struct parts plain = { "6.12.0", "quiet roothash=11", "1", "1", "257", "11", "1", "1", "a" };
+static const struct parts plain = { "6.12.0", "quiet roothash=11", "1", "1", "257", "11", "1", "1", "a", "1" };
 
 static const char *hash(const char *text)
 {
@@ -45,7 +45,8 @@ static char *facts_text(const struct parts *p)
 	assay_str_add(&s, "\"verity\": [{\"partition\": 2, \"source\": \"" UKI "\", \"root_hash\": \"%s\"}],", p->root);
 	assay_str_add(&s, "\"filesystems\": [{\"partition\": 2, \"tree\": {\"sha256\": \"%s\", \"names\": 1}, \"packages\": [{\"path\": \"/s\", \"installed\": {\"p:all\": \"%s\"}}]}],",
 		      hash(p->root), p->version);
-	assay_str_add(&s, "\"containers\": [{\"archive\": \"/c\", \"names\": [\"c:1\"], \"partition\": 2, \"image_id\": \"%s\"}], \"chain\": []}", hash(p->root));
+	assay_str_add(&s, "\"containers\": [{\"archive\": \"/c\", \"names\": [\"c:1\"], \"partition\": 2, \"image_id\": \"%s\"}], \"chain\": [],", hash(p->root));
+	assay_str_add(&s, "\"other\": {\"deep\": [1, {\"x\": \"%s\"}]}}", p->other);
 	return assay_str_steal(&s);
 }
 
@@ -240,6 +241,19 @@ static void test_unexplained(void **state)
 	is_change(d, 0, "unmeasured", "no fact is about", 0);
 }
 
+/* A fact that nothing speaks of is told by its path. */
+static void test_other_facts(void **state)
+{
+	struct parts b = plain;
+
+	(void)state;
+	b.other = "2";
+	ASSAY_AUTO(assay_diff) *d = differs(&b, "1", 1, 0);
+	is_change(d, 0, "facts", "these differ", 0);
+	assert_int_equal(d->changes[0]->n_details, 1);
+	assert_string_equal(d->changes[0]->details[0], "other.deep[1].x: \"1\" -> \"2\"");
+}
+
 static int once(struct assay_err *err)
 {
 	ASSAY_AUTO(assay_diff) *d = NULL;
@@ -260,7 +274,7 @@ static int once(struct assay_err *err)
 
 static void test_memory(void **state)
 {
-	const struct parts b = { "6.12.1", "panic roothash=22", "2", "2", "258", "22", "2", "2", "b" };
+	const struct parts b = { "6.12.1", "panic roothash=22", "2", "2", "258", "22", "2", "2", "b", "2" };
 
 	(void)state;
 	clear(NULL);
@@ -272,7 +286,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_teardown(test_same, clear),   cmocka_unit_test_teardown(test_kernel, clear),
 	cmocka_unit_test_teardown(test_two, clear),    cmocka_unit_test_teardown(test_stub, clear),
 	cmocka_unit_test_teardown(test_root, clear),   cmocka_unit_test_teardown(test_unexplained, clear),
-	cmocka_unit_test_teardown(test_memory, clear),
+	cmocka_unit_test_teardown(test_other_facts, clear), cmocka_unit_test_teardown(test_memory, clear),
 };
 
 UNIT_MAIN(tests)
