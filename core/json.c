@@ -122,6 +122,129 @@ static int fail_parse(const json_error_t *e, struct assay_err *err)
 	return assay_fail(err, ASSAY_E_CORRUPT, at, "line %d: JSON: %s", e->line, text);
 }
 
+/*
+ * jansson takes each character apart. What it need not see is kept from it: indentation, and long texts of nothing but
+ * printable ASCII (digests, a payload in Base64). In their places it reads a NUL and the text's number, as no other text of
+ * the file may begin.
+ */
+#define LIFT_FROM 40
+#define LIFT_MAX (1U << 18) /* three digits of 64 */
+#define LIFT_MARK "\\u0000"
+#define LIFT_DIGITS 3
+struct lifted {
+	struct lifted_text {
+		const char *p;
+		size_t len;
+	} *texts;
+	size_t n, cap;
+};
+
+static bool is_plain(const char *p, size_t n)
+{
+	bool plain = true;
+
+	for (size_t i = 0; i < n; i++)
+		plain &= p[i] >= 0x20 && p[i] < 0x7f && p[i] != '\\';
+	return plain;
+}
+
+static bool lift_one(struct lifted *l, const char *p, size_t len)
+{
+	if (l->n == l->cap) {
+		const size_t cap = l->cap ? 2 * l->cap : 64;
+		struct lifted_text *more = cap <= LIFT_MAX ? realloc(l->texts, cap * sizeof(*more)) : NULL;
+
+		if (!more)
+			return false;
+		l->texts = more;
+		l->cap = cap;
+	}
+	l->texts[l->n++] = (struct lifted_text){ p, len };
+	return true;
+}
+
+/* What stands between two strings: white space of any length is as good as one space. */
+static char *copy_between(char *out, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const bool space = p[i] == ' ' || p[i] == '\n' || p[i] == '\t' || p[i] == '\r';
+
+		*out = space ? ' ' : p[i];
+		out += !(space && i > 0 && (p[i - 1] == ' ' || p[i - 1] == '\n' || p[i - 1] == '\t' || p[i - 1] == '\r'));
+	}
+	return out;
+}
+
+static char *write_mark(char *out, size_t k)
+{
+	memcpy(out, LIFT_MARK, strlen(LIFT_MARK));
+	out += strlen(LIFT_MARK);
+	/* '0' to 'o'; a backslash, which is among them, is written as '~'. */
+	for (unsigned d = 0; d < LIFT_DIGITS; d++) {
+		const char digit = (char)('0' + (k >> (6 * d) & 63));
+
+		*out++ = digit == '\\' ? '~' : digit;
+	}
+	return out;
+}
+
+/* The text without them; NULL when there is no memory, or a string does not end. */
+static char *lift(const char *text, size_t len, struct lifted *l, size_t *ret_len)
+{
+	ASSAY_AUTO_FREE char *copy = malloc(len + 1);
+	char *out = copy;
+	size_t end;
+
+	for (size_t i = 0; copy && i < len; i = end + 1) {
+		const char *quote = memchr(text + i, '"', len - i);
+		const size_t start = quote ? (size_t)(quote - text) + 1 : len;
+
+		out = copy_between(out, text + i, start - i);
+		if (!quote)
+			break;
+		end = string_end(text, len, start);
+		if (end >= len)
+			return NULL;
+		if (end - start < LIFT_FROM || !is_plain(text + start, end - start)) {
+			memcpy(out, text + start, end - start);
+			out += end - start;
+		} else if (lift_one(l, text + start, end - start)) {
+			out = write_mark(out, l->n - 1);
+		} else {
+			return NULL;
+		}
+		*out++ = '"';
+	}
+	if (copy)
+		*ret_len = (size_t)(out - copy);
+	return assay_steal(&copy);
+}
+
+/* The text that a number stands for. */
+static const struct lifted_text *lifted_text(const struct lifted *l, const char *s, size_t len)
+{
+	size_t k = 0;
+
+	if (l->n == 0 || len != 1 + LIFT_DIGITS || s[0] != '\0')
+		return NULL;
+	for (unsigned d = LIFT_DIGITS; d > 0; d--)
+		k = k << 6 | (unsigned)((s[d] == '~' ? '\\' : s[d]) - '0');
+	return k < l->n ? &l->texts[k] : NULL;
+}
+
+/* A text of somebody's that begins as ours do would be taken for one. */
+static bool ambiguous(const char *short_text, size_t len, size_t n)
+{
+	const char *p = short_text, *end = short_text + len;
+	size_t found = 0;
+
+	while ((p = memmem(p, (size_t)(end - p), LIFT_MARK, strlen(LIFT_MARK))) != NULL) {
+		found++;
+		p += strlen(LIFT_MARK);
+	}
+	return found != n;
+}
+
 static int compare_keys(const void *a, const void *b)
 {
 	const struct assay_json *const *x = a, *const *y = b;
@@ -129,10 +252,10 @@ static int compare_keys(const void *a, const void *b)
 	return strcmp((*x)->key, (*y)->key);
 }
 
-static struct assay_json *convert(json_t *j);
+static struct assay_json *convert(json_t *j, const struct lifted *l);
 
 /* Sorted once at the end: setting a million members one by one would take quadratic time. */
-static struct assay_json *convert_object(json_t *j)
+static struct assay_json *convert_object(json_t *j, const struct lifted *l)
 {
 	ASSAY_AUTO(assay_json) *node = assay_json_object();
 	const size_t n = json_object_size(j);
@@ -147,7 +270,7 @@ static struct assay_json *convert_object(json_t *j)
 	node->cap = n;
 	json_object_foreach(j, key, kid)
 	{
-		ASSAY_AUTO(assay_json) *child = convert(kid);
+		ASSAY_AUTO(assay_json) *child = convert(kid, l);
 
 		if (!child)
 			return NULL;
@@ -160,7 +283,7 @@ static struct assay_json *convert_object(json_t *j)
 	return assay_steal(&node);
 }
 
-static struct assay_json *convert_array(json_t *j)
+static struct assay_json *convert_array(json_t *j, const struct lifted *l)
 {
 	ASSAY_AUTO(assay_json) *node = assay_json_array();
 	json_t *kid;
@@ -168,7 +291,7 @@ static struct assay_json *convert_array(json_t *j)
 
 	json_array_foreach(j, i, kid)
 	{
-		struct assay_json *child = convert(kid);
+		struct assay_json *child = convert(kid, l);
 
 		assay_json_append(node, child);
 		if (!child || !node || node->oom)
@@ -177,18 +300,40 @@ static struct assay_json *convert_array(json_t *j)
 	return assay_steal(&node);
 }
 
+/* jansson has seen to it that it is UTF-8. */
+static struct assay_json *text_node(const char *s, size_t len, const struct lifted *l)
+{
+	const struct lifted_text *lifted = lifted_text(l, s, len);
+	ASSAY_AUTO(assay_json) *node = assay_json_null();
+
+	if (!node)
+		return NULL;
+	if (lifted) {
+		len = lifted->len;
+		s = lifted->p;
+	}
+	node->kind = JSON_NODE_STRING;
+	node->text = malloc(len + 1);
+	if (!node->text)
+		return NULL;
+	memcpy(node->text, s, len);
+	node->text[len] = '\0';
+	node->len = len;
+	return assay_steal(&node);
+}
+
 /* Depth is bounded by scan(). Keys come without NUL, texts as valid UTF-8. */
-static struct assay_json *convert(json_t *j)
+static struct assay_json *convert(json_t *j, const struct lifted *l)
 {
 	struct assay_json *node;
 
 	switch (json_typeof(j)) {
 	case JSON_OBJECT:
-		return convert_object(j);
+		return convert_object(j, l);
 	case JSON_ARRAY:
-		return convert_array(j);
+		return convert_array(j, l);
 	case JSON_STRING:
-		return assay_json_string_n(json_string_value(j), json_string_length(j));
+		return text_node(json_string_value(j), json_string_length(j), l);
 	case JSON_INTEGER:
 		node = assay_json_int(0);
 		if (node)
@@ -205,11 +350,34 @@ static struct assay_json *convert(json_t *j)
 	return NULL;
 }
 
+static int parse(const char *text, size_t len, struct lifted *lifted, struct assay_json **ret, struct assay_err *err)
+{
+	ASSAY_AUTO_FREE char *short_text = NULL;
+	size_t short_len = 0;
+	json_error_t e;
+	json_t *j = NULL;
+
+	short_text = lift(text, len, lifted, &short_len);
+	if (short_text && !ambiguous(short_text, short_len, lifted->n))
+		j = json_loadb(short_text, short_len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+	/* What is wrong is told by its place in the whole text. */
+	if (!j) {
+		lifted->n = 0;
+		no_memory = false;
+		j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+	}
+	if (!j)
+		return fail_parse(&e, err);
+	*ret = convert(j, lifted);
+	json_decref(j);
+	return *ret ? 0 : assay_fail_mem(err);
+}
+
 int assay_json_parse(const char *text, size_t len, struct assay_json **ret, struct assay_err *err)
 {
-	ASSAY_AUTO(assay_json) *node = NULL;
-	json_error_t e;
-	json_t *j;
+	struct lifted lifted = { 0 };
+	struct assay_json *node = NULL;
+	int r;
 
 	if (len > ASSAY_JSON_MAX_FILE)
 		return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET,
@@ -217,16 +385,11 @@ int assay_json_parse(const char *text, size_t len, struct assay_json **ret, stru
 	if (scan(text, len, err) < 0)
 		return -1;
 	pthread_once(&watched, watch_jansson);
-	no_memory = false;
-	j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
-	if (!j)
-		return fail_parse(&e, err);
-	node = convert(j);
-	json_decref(j);
-	if (!node)
-		return assay_fail_mem(err);
-	*ret = assay_steal(&node);
-	return 0;
+	r = parse(text, len, &lifted, &node, err);
+	free(lifted.texts);
+	if (r == 0)
+		*ret = node;
+	return r;
 }
 
 int assay_json_load(const char *path, struct assay_json **ret, struct assay_err *err)

@@ -15,6 +15,9 @@ OSSL_LIB_CTX *assay_key_lib(void);
 /* With OpenSSL's last word on it; its queue is empty then. Always -1. */
 int assay_fail_openssl(struct assay_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* SHA-256 in it, as lower-case hex: nothing of OpenSSL but this need be set up. */
+int assay_key_sha256(const void *p, size_t len, char ret[ASSAY_KEY_ID], struct assay_err *err) ASSAY_MUST;
+
 /* How a kind signs, for EVP_Digest{Sign,Verify}Init_ex() and the context that comes out of it. */
 const char *assay_key_digest_name(enum assay_key_kind kind);
 bool assay_key_set_padding(EVP_PKEY_CTX *ctx, enum assay_key_kind kind);

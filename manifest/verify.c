@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "manifest/key_priv.h"
 
 const char *assay_refusal_name(enum assay_refusal refusal)
 {
@@ -303,16 +304,6 @@ static void judge_manifest(struct assay_verdict *v, const struct assay_verify_po
 				     m->release, policy->min_release);
 }
 
-static int name_payload(struct assay_verdict *v, struct assay_err *err)
-{
-	struct assay_digests d;
-
-	if (assay_digest_mem(ASSAY_BANK_BIT(ASSAY_SHA256), v->env->payload, v->env->payload_len, &d, err) < 0)
-		return -1;
-	assay_hex(d.d[ASSAY_SHA256], 32, v->payload_sha256);
-	return 0;
-}
-
 int assay_manifest_verify(const char *text, size_t len, const struct assay_verify_policy *policy,
 			  struct assay_verdict **ret, struct assay_err *err)
 {
@@ -327,7 +318,7 @@ int assay_manifest_verify(const char *text, size_t len, const struct assay_verif
 	v->sigs = calloc(v->n_sigs + 1, sizeof(*v->sigs));
 	if (!v->sigs)
 		return assay_fail_mem(err);
-	if (check_sigs(v, policy, err) < 0 || name_payload(v, err) < 0)
+	if (check_sigs(v, policy, err) < 0 || assay_key_sha256(v->env->payload, v->env->payload_len, v->payload_sha256, err) < 0)
 		return -1;
 	/* Nothing below looks at a payload that nobody vouches for. */
 	if (v->refusal == ASSAY_REFUSED_NOT) {

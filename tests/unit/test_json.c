@@ -420,8 +420,64 @@ static void test_out_of_memory(void **state)
 	unit_alloc_each(use_json, true);
 }
 
+/* Long texts, which jansson does not get to see, beside what looks like their stand-ins. */
+static void test_long(void **state)
+{
+	static const char odd[] = "\\u0000000";
+	ASSAY_AUTO(assay_json) *node = NULL;
+	ASSAY_AUTO_FREE char *text = malloc(1 << 20);
+	char longs[3][100];
+	struct assay_err err;
+	size_t len;
+
+	(void)state;
+	for (unsigned with_odd = 0; with_odd < 2; with_odd++) {
+		for (unsigned i = 0; i < 3; i++) {
+			memset(longs[i], 'a' + (int)i, 38 + i);
+			longs[i][38 + i] = '\0';
+		}
+		len = (size_t)sprintf(text, "{ \"a\" :\n\t [\"%s\",  \"%s\" , \"%s\"%s%s%s ],\r\n  \"b\":  \"  x  \" } ", longs[0],
+				      longs[1], longs[2], with_odd ? ",\"" : "", with_odd ? odd : "", with_odd ? "\"" : "");
+		if (assay_json_parse(text, len, &node, &err) < 0)
+			fail_msg("%s", err.msg);
+		for (unsigned i = 0; i < 3; i++)
+			assert_string_equal(assay_json_str(assay_json_at(assay_json_get(node, "a"), i)), longs[i]);
+		assert_string_equal(assay_json_str(assay_json_get(node, "b")), "  x  ");
+		if (with_odd) {
+			const char *s = assay_json_text(assay_json_at(assay_json_get(node, "a"), 3), &len);
+
+			assert_int_equal(len, 4);
+			assert_memory_equal(s, "\0" "000", 4);
+		}
+		assay_json_free(&node);
+	}
+	/* As a key; with something wrong behind it, told by its place; thousands of them, in order. */
+	len = (size_t)sprintf(text, "{\"%s\":1}", longs[2]);
+	assert_int_equal(assay_json_parse(text, len, &node, &err), 0);
+	assert_non_null(assay_json_get(node, longs[2]));
+	assay_json_free(&node);
+	len = (size_t)sprintf(text, "[\"%s\",\n      x]", longs[2]);
+	assert_int_equal(assay_json_parse(text, len, &node, &err), -1);
+	assert_non_null(strstr(err.msg, "line 2"));
+	assert_true(err.at > 40 && err.at <= len);
+	len = (size_t)sprintf(text, "{\"x\":\"%s\",\"x\":\"%s\"}", longs[2], longs[2]);
+	assert_int_equal(assay_json_parse(text, len, &node, &err), -1);
+	text[0] = '[';
+	len = 1;
+	for (unsigned i = 0; i < 9000; i++)
+		len += (size_t)sprintf(text + len, "%s\"%060u\"", i ? "," : "", i);
+	text[len++] = ']';
+	assert_int_equal(assay_json_parse(text, len, &node, &err), 0);
+	for (unsigned i = 0; i < 9000; i++) {
+		char want[64];
+
+		sprintf(want, "%060u", i);
+		assert_string_equal(assay_json_str(assay_json_at(node, i)), want);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_layout),	      cmocka_unit_test(test_copies),
+	cmocka_unit_test(test_long), cmocka_unit_test(test_layout),	      cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_texts),
 	cmocka_unit_test(test_refused),	      cmocka_unit_test(test_message_is_clean),
 	cmocka_unit_test(test_cut),	      cmocka_unit_test(test_depth),
