@@ -188,6 +188,14 @@ static char *write_mark(char *out, size_t k)
 	return out;
 }
 
+/* jansson takes no NUL in a key. */
+static bool is_key(const char *text, size_t len, size_t after)
+{
+	while (after < len && (text[after] == ' ' || text[after] == '\n' || text[after] == '\t' || text[after] == '\r'))
+		after++;
+	return after < len && text[after] == ':';
+}
+
 /* The text without them; NULL when there is no memory, or a string does not end. */
 static char *lift(const char *text, size_t len, struct lifted *l, size_t *ret_len)
 {
@@ -205,7 +213,7 @@ static char *lift(const char *text, size_t len, struct lifted *l, size_t *ret_le
 		end = string_end(text, len, start);
 		if (end >= len)
 			return NULL;
-		if (end - start < LIFT_FROM || !is_plain(text + start, end - start)) {
+		if (end - start < LIFT_FROM || !is_plain(text + start, end - start) || is_key(text, len, end + 1)) {
 			memcpy(out, text + start, end - start);
 			out += end - start;
 		} else if (lift_one(l, text + start, end - start)) {
