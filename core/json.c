@@ -2,11 +2,11 @@
 /* JSON in: jansson parses, after a look at what it does not tell the place of (reals, depth). */
 #include "core/json.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
 
+#include "core/json_arena.h"
 #include "core/json_priv.h"
 #include "core/limits.h"
 #include "core/src.h"
@@ -84,28 +84,8 @@ static int scan(const char *text, size_t len, struct assay_err *err)
 	return 0;
 }
 
-/*
- * Out of memory, jansson often says that the text is bad. What it cannot tell, its allocator can:
- * ours is malloc, and remembers for the thread that it failed.
- */
-static _Thread_local bool no_memory;
-static pthread_once_t watched = PTHREAD_ONCE_INIT;
-
-static void *watched_malloc(size_t size)
-{
-	void *p = malloc(size);
-
-	if (!p)
-		no_memory = true;
-	return p;
-}
-
-static void watch_jansson(void)
-{
-	json_set_alloc_funcs(watched_malloc, free);
-}
-
-static int fail_parse(const json_error_t *e, struct assay_err *err)
+/* Out of memory, jansson often says that the text is bad. What it cannot tell, its allocator can. */
+static int fail_parse(const json_error_t *e, bool no_memory, struct assay_err *err)
 {
 	char text[sizeof(e->text)];
 	const uint64_t at = e->position >= 0 ? (uint64_t)e->position : ASSAY_NO_OFFSET;
@@ -358,7 +338,8 @@ static struct assay_json *convert(json_t *j, const struct lifted *l)
 	return NULL;
 }
 
-static int parse(const char *text, size_t len, struct lifted *lifted, struct assay_json **ret, struct assay_err *err)
+static int parse(const char *text, size_t len, struct lifted *lifted, struct assay_json_arena *arena,
+		 struct assay_json **ret, struct assay_err *err)
 {
 	ASSAY_AUTO_FREE char *short_text = NULL;
 	size_t short_len = 0;
@@ -371,19 +352,19 @@ static int parse(const char *text, size_t len, struct lifted *lifted, struct ass
 	/* What is wrong is told by its place in the whole text. */
 	if (!j) {
 		lifted->n = 0;
-		no_memory = false;
+		arena->failed = false;
 		j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
 	}
 	if (!j)
-		return fail_parse(&e, err);
-	*ret = convert(j, lifted);
-	json_decref(j);
+		return fail_parse(&e, arena->failed, err);
+	*ret = convert(j, lifted); /* j goes with its arena */
 	return *ret ? 0 : assay_fail_mem(err);
 }
 
 int assay_json_parse(const char *text, size_t len, struct assay_json **ret, struct assay_err *err)
 {
 	struct lifted lifted = { 0 };
+	struct assay_json_arena arena;
 	struct assay_json *node = NULL;
 	int r;
 
@@ -392,8 +373,9 @@ int assay_json_parse(const char *text, size_t len, struct assay_json **ret, stru
 				  "JSON of %zu bytes, limit %u", len, ASSAY_JSON_MAX_FILE);
 	if (scan(text, len, err) < 0)
 		return -1;
-	pthread_once(&watched, watch_jansson);
-	r = parse(text, len, &lifted, &node, err);
+	assay_json_arena_begin(&arena);
+	r = parse(text, len, &lifted, &arena, &node, err);
+	assay_json_arena_end(&arena);
 	free(lifted.texts);
 	if (r == 0)
 		*ret = node;

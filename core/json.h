@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON in and out; the only file that touches jansson is json.c.
+ * JSON in and out; the only files that touch jansson are json.c and json_arena.c, which gives it memory.
  *
  * Strict in: duplicate keys, trailing bytes, reals, bad UTF-8 and depth beyond the limit are refused,
  * with the byte offset. Out: sorted keys, two spaces of indentation, newline at the end,
