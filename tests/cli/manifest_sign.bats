@@ -73,7 +73,7 @@ openssl_args() {
 		openssl pkeyutl -sign -inkey $k.pem -in "$tmp/pae" -out "$tmp/sig" $(openssl_args $k)
 		jq --arg sig "$(base64 -w0 "$tmp/sig")" '.signatures = [{sig: $sig}]' manifest.json > "$tmp/env"
 		run -0 "$assay" manifest verify "${at[@]}" "$tmp/env" --key $k.pub
-		[[ $output == *"signed by 1 of 1"* ]]
+		[[ $output == *"1 signer, 1 wanted; valid then"* ]]
 		for other in ed25519 p256 p384 rsa rsa3072; do
 			[ $other = $k ] || run -3 "$assay" manifest verify "${at[@]}" "$tmp/env" --key $other.pub
 			[ $other = $k ] || [[ $output == *"wrong-key"* ]]
@@ -97,7 +97,7 @@ openssl_args() {
 	run -0 "$assay" manifest sign "$tmp/env" --key p256.pem
 	[[ $output == "signed with ECDSA P-256 key "* ]]
 	run -0 "$assay" manifest verify "${at[@]}" "$tmp/env" --key ed25519.pub --key p256.pub --threshold 2
-	[[ $output == *"signed by 2 of 2"* ]]
+	[[ $output == *"2 signers, 2 wanted; valid then"* ]]
 	run -0 "$assay" manifest verify "${at[@]}" "$tmp/env" --key p256.pub
 	run -3 "$assay" manifest verify "${at[@]}" "$tmp/env" --key p256.pub --key rsa.pub --threshold 2
 	[[ $output == *"below-threshold: 1 of 2"* ]]
