@@ -70,10 +70,13 @@ slurm_start() {
 	slurm_pids+=($!)
 	slurmd -D -f "$dir/slurm.conf" >"$dir/slurmd.out" 2>&1 3>&- &
 	slurm_pids+=($!)
-	for _ in {1..100}; do
-		[ "$(timeout 10 sinfo -h -o %t 2>/dev/null)" != idle ] || return 0
-		# One that has ended will not come up any more.
-		kill -0 "${slurm_pids[@]}" 2>/dev/null || break
+	local until=$((SECONDS + 60)) pid
+	while ((SECONDS < until)); do
+		[ "$(timeout 5 sinfo -h -o %t 2>/dev/null)" != idle ] || return 0
+		# One that has ended will not come up any more; kill would be content with any that lives.
+		for pid in "${slurm_pids[@]}"; do
+			kill -0 "$pid" 2>/dev/null || break 2
+		done
 		sleep 0.2
 	done
 	tail -n 20 "$dir"/*.out "$dir"/*.log
