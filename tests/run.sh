@@ -28,7 +28,7 @@ trap 'rm -rf "$totals"' EXIT
 
 # count FILE STATUS NAME: TAP in, "passed failed skipped" out; notes and skips into $totals.
 count() {
-	awk -v status="$2" -v file="$3" -v skips="$totals/skips.$$.$BASHPID" -v notes="$totals/notes.$BASHPID" '
+	awk -v status="$2" -v file="$3" -v skips="$totals/skips.$id" -v notes="$totals/notes.$id" '
 	function note(text) { print file ": " text > notes; failed++ }
 	/^# skipped: / { reason = substr($0, 12) }
 	/^1\.\.[0-9]+/ { sub(/^1\.\./, ""); planned += $1; plan = 1; next }
@@ -70,13 +70,15 @@ count() {
 
 # run_file GROUP NAME SECONDS COMMAND...
 run_file() {
+	# A number of its own: processes' numbers come back in a run of half an hour.
+	local id=$started
 	local group=$1 name=$2 seconds=$3 log status passed failed skipped began=$SECONDS
 	shift 3
 	log=$logs/$group-$name.log
 	timeout -k 10 "$seconds" "$@" > "$log" 2>&1 < /dev/null
 	status=$?
-	count "$log" "$status" "$group/$name" > "$totals/count.$BASHPID"
-	read -r passed failed skipped < "$totals/count.$BASHPID"
+	count "$log" "$status" "$group/$name" > "$totals/count.$id"
+	read -r passed failed skipped < "$totals/count.$id"
 	{
 		flock 9
 		printf '%-32s %4d passed' "$group/$name" "$passed"
@@ -86,7 +88,7 @@ run_file() {
 		printf '\n'
 		if [ "$failed" != 0 ]; then
 			sed 's/^/    /' "$log"
-			[ ! -e "$totals/notes.$BASHPID" ] || sed 's/^/    /' "$totals/notes.$BASHPID"
+			[ ! -e "$totals/notes.$id" ] || sed 's/^/    /' "$totals/notes.$id"
 		fi
 	} 9> "$totals/lock"
 }
