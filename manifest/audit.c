@@ -161,6 +161,16 @@ static int hole_but_digest(struct assay_audit_work *w, const char *top, const ch
 	return 0;
 }
 
+/* A claim that says why. */
+static int add_reasoned(struct assay_audit_work *w, struct assay_claim claim, struct assay_err *err)
+{
+	if (claim.why)
+		return assay_audit_claim(w->audit, claim, err);
+	free(claim.path);
+	free(claim.what);
+	return assay_fail_mem(err);
+}
+
 /* A link that is broken differs, even if the manifest says that it is broken; and one that cannot be checked was not. */
 static int judge(struct assay_audit_work *w, const struct assay_links *links, const char *top, struct assay_err *err)
 {
@@ -175,12 +185,7 @@ static int judge(struct assay_audit_work *w, const struct assay_links *links, co
 		claim.what = assay_asprintf("%s.chain[%zu]", top + strlen("predicate."), i);
 		claim.why = assay_asprintf("%s: %s: %s: %s", broken ? "broken link" : "link that cannot be checked",
 					   assay_link_kind_name(l->kind), l->what, l->why ? l->why : "");
-		if (!claim.why) {
-			free(claim.path);
-			free(claim.what);
-			return assay_fail_mem(err);
-		}
-		if (assay_audit_claim(w->audit, claim, err) < 0)
+		if (add_reasoned(w, claim, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -353,12 +358,7 @@ static int check_names(struct assay_audit_work *w, struct assay_err *err)
 		claim.path = assay_asprintf("predicate.data[%zu].image.name", k);
 		claim.what = assay_asprintf("data[%zu].image.name", k);
 		claim.why = assay_strdup("another disk of the manifest has this name");
-		if (!claim.why) {
-			free(claim.path);
-			free(claim.what);
-			return assay_fail_mem(err);
-		}
-		if (assay_audit_claim(w->audit, claim, err) < 0)
+		if (add_reasoned(w, claim, err) < 0)
 			return -1;
 	}
 	return 0;
