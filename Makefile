@@ -28,7 +28,7 @@ endif
 PKG_CONFIG ?= pkg-config
 
 PKGS := libcrypto jansson yaml-0.1 libarchive libnbd libsquashfs1
-AGENT_PKGS := libcrypto jansson yaml-0.1 tss2-esys tss2-mu tss2-rc tss2-tctildr
+AGENT_PKGS := libcrypto jansson yaml-0.1 libevent tss2-esys tss2-mu tss2-rc tss2-tctildr
 pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(AGENT_PKGS) 2>/dev/null)
 pkg_libs := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 agent_libs := $(shell $(PKG_CONFIG) --libs $(AGENT_PKGS) 2>/dev/null)
@@ -52,16 +52,18 @@ all_ldflags := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(variant_ldfla
 
 # --- what is built from what --------------------------------------------------------------------
 
-rooms := core tpm measure precompute manifest
+rooms := core tpm measure precompute manifest verify api
 lib_src := $(sort $(foreach r,$(rooms),$(wildcard $(r)/*.c $(r)/*/*.c)))
-agent_src := $(sort $(wildcard core/*.c tpm/*.c attest/*.c)) cli/agent.c cli/cli.c
-cli_src := $(filter-out cli/agent.c,$(wildcard cli/*.c))
+attest_src := $(sort $(wildcard attest/*.c))
+agent_src := $(sort $(wildcard core/*.c tpm/*.c cli/agent*.c)) cli/cli.c
+cli_src := $(filter-out $(wildcard cli/agent*.c),$(wildcard cli/*.c))
 unit_src := $(sort $(wildcard tests/unit/test_*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 lib_obj := $(lib_src:%.c=$(OBJ)/%.o)
 cli_obj := $(cli_src:%.c=$(OBJ)/%.o)
-agent_obj := $(agent_src:%.c=$(OBJ)/%.o)
+attest_obj := $(attest_src:%.c=$(OBJ)/%.o)
+agent_obj := $(agent_src:%.c=$(OBJ)/%.o) $(attest_obj)
 unit_bin := $(unit_src:tests/unit/%.c=$(OUT)/tests/%)
 fuzz_bin := $(fuzz_src:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
@@ -88,6 +90,12 @@ $(OUT)/libassay.a: $(lib_obj)
 	@rm -f $@
 	$(Q)$(AR) rcsD $@ $^
 
+# The guest's room, for the tests of it.
+$(OUT)/libattest.a: $(attest_obj)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+
 $(OUT)/assay: $(cli_obj) $(OUT)/libassay.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs) $(LDLIBS)
@@ -97,12 +105,18 @@ $(OUT)/assay-agent: $(agent_obj)
 	$(Q)$(CC) $(all_ldflags) -Wl,-Map=$@.map -o $@ $^ $(agent_libs) $(LDLIBS)
 
 # Unit tests: one program for each module. libs_<test> names what one of them needs beyond cmocka.
+# Those of attest/ are called test_attest_*.
 libs_test_replay := -ltpms
 libs_test_initrd := -lz
 libs_test_modules := -lz
 libs_test_unpack := -lbz2 -llz4 -llzma -lz -lzstd
 .PHONY: unit-tests
 unit-tests: $(unit_bin)
+$(OUT)/tests/test_attest_%: $(OBJ)/tests/unit/test_attest_%.o $(OUT)/libattest.a $(OUT)/libassay.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) -o $@ $^ -lcmocka $(agent_libs) $(pkg_libs) $(LDLIBS)
+
 $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(OUT)/libassay.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -243,7 +257,7 @@ format-check:
 
 .PHONY: clean
 clean: ## remove what was built (not downloaded packages)
-	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.a
+	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.a build/libattest.a
 
 .PHONY: help
 help: ## list the jobs

@@ -21,7 +21,7 @@ release=
 # shellcheck source=/dev/null
 [[ ! -r /etc/os-release ]] || release=$(. /etc/os-release && echo "${ID-}-${VERSION_ID-}")
 
-build=(gcc make pkg-config libc6-dev libssl-dev libjansson-dev libyaml-dev libarchive-dev libnbd-dev libsquashfs-dev libtss2-dev)
+build=(gcc make pkg-config libc6-dev libssl-dev libjansson-dev libyaml-dev libarchive-dev libcurl4-openssl-dev libevent-dev libnbd-dev libsquashfs-dev libtss2-dev)
 golden=(
 	ca-certificates clang cpio debian-archive-keyring dosfstools fdisk ipxe-qemu lld llvm mmdebstrap
 	mtools openssl ovmf python3 python3-yaml qemu-system-x86 swtpm swtpm-tools systemd-boot-efi tpm2-tools util-linux zstd
