@@ -20,6 +20,9 @@ say = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' $(1) $(2))
 
 VERSION := $(shell cat VERSION)
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+# Where `make install` puts the Python package, for instance /usr/lib/python3/dist-packages; empty: nowhere.
+PYTHONDIR ?=
 DESTDIR ?=
 
 ifeq ($(origin CC),default)
@@ -42,12 +45,15 @@ variant_cflags_release := -O2 -D_FORTIFY_SOURCE=2
 variant_cflags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 variant_cflags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 variant_cflags_coverage := -O0 --coverage
-all_cflags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -g -fPIE -fstack-protector-strong -pthread \
+variant_cflags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+# One set of objects for programs and library: with hidden symbols position-independent code costs the programs nothing.
+all_cflags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude -g -fPIC -fstack-protector-strong -pthread \
 	-fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. -DASSAY_VERSION='"$(VERSION)"' $(WARN) \
 	$(pkg_cflags) $(variant_cflags_$(VARIANT)) $(CPPFLAGS) $(CFLAGS)
 variant_ldflags_asan := -fsanitize=address,undefined
 variant_ldflags_fuzz := -fsanitize=address,undefined
 variant_ldflags_coverage := --coverage
+variant_ldflags_tsan := -fsanitize=thread
 all_ldflags := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(variant_ldflags_$(VARIANT)) $(LDFLAGS)
 
 # --- what is built from what --------------------------------------------------------------------
@@ -69,8 +75,12 @@ fuzz_bin := $(fuzz_src:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 programs := $(if $(wildcard cli/main.c),$(OUT)/assay) $(if $(wildcard cli/agent.c),$(OUT)/assay-agent)
 
+# The library that other programs link (docs/API.md): a number of its own, which rises when what is there goes or changes.
+SONAME := libassay.so.0
+library := $(if $(wildcard api/libassay.map),$(OUT)/$(SONAME) $(OUT)/libassay.so $(OUT)/libassay.pc)
+
 .PHONY: all
-all: $(programs) ## build assay and assay-agent
+all: $(programs) $(library) ## build assay, assay-agent and libassay
 
 # The stamp changes when compiler or flags do, and everything depends on it.
 $(OBJ)/flags: FORCE
@@ -103,6 +113,23 @@ $(OUT)/assay: $(cli_obj) $(OUT)/libassay.a
 $(OUT)/assay-agent: $(agent_obj)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(all_ldflags) -Wl,-Map=$@.map -o $@ $^ $(agent_libs) $(LDLIBS)
+
+# Sanitizers bring symbols that only programs have. It stays loaded: threads that used it clean up when they end.
+so_ldflags := $(filter-out -pie,$(all_ldflags)) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,api/libassay.map \
+	-Wl,-z,nodelete $(if $(filter release,$(VARIANT)),-Wl,-z,defs)
+$(OUT)/$(SONAME): $(filter $(OBJ)/api/%,$(lib_obj)) $(OUT)/libassay.a api/libassay.map
+	$(call say,LD,$@)
+	$(Q)$(CC) $(so_ldflags) -o $@ $(filter-out %.map,$^) $(pkg_libs) $(LDLIBS)
+
+$(OUT)/libassay.so: $(OUT)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
+
+$(OUT)/libassay.pc: api/libassay.pc.in VERSION $(OBJ)/flags $(OBJ)/where
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+$(OBJ)/where: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX) $(LIBDIR)' | cmp -s - $@ || echo '$(PREFIX) $(LIBDIR)' > $@
 
 # Unit tests: one program for each module. libs_<test> names what one of them needs beyond cmocka.
 # Those of attest/ are called test_attest_*.
@@ -238,6 +265,12 @@ asan: ## the unit tests and the corpus under ASan and UBSan
 install: all probe ## install under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/assay/probe $(DESTDIR)$(PREFIX)/share/assay/platforms
 	install -m 755 build/assay build/assay-agent $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 644 build/$(SONAME) $(DESTDIR)$(LIBDIR)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libassay.so
+	install -m 644 build/libassay.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 include/assay.h $(DESTDIR)$(PREFIX)/include
+	$(if $(PYTHONDIR),install -d $(DESTDIR)$(PYTHONDIR)/assay && install -m 644 python/assay/* $(DESTDIR)$(PYTHONDIR)/assay)
 	install -m 644 $(probe_efi) $(probe_efi:.efi=.img) $(DESTDIR)$(PREFIX)/share/assay/probe
 	install -m 644 golden/platforms/*.yaml $(DESTDIR)$(PREFIX)/share/assay/platforms
 	for page in man/*; do \
@@ -245,6 +278,9 @@ install: all probe ## install under PREFIX (/usr/local)
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/assay $(DESTDIR)$(PREFIX)/bin/assay-agent
+	rm -f $(DESTDIR)$(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/libassay.so $(DESTDIR)$(LIBDIR)/pkgconfig/libassay.pc
+	rm -f $(DESTDIR)$(PREFIX)/include/assay.h
+	$(if $(PYTHONDIR),rm -rf $(DESTDIR)$(PYTHONDIR)/assay)
 	rm -rf $(DESTDIR)$(PREFIX)/share/assay
 	for page in man/*; do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
@@ -257,7 +293,7 @@ format-check:
 
 .PHONY: clean
 clean: ## remove what was built (not downloaded packages)
-	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.a build/libattest.a
+	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.* build/libattest.a
 
 .PHONY: help
 help: ## list the jobs
