@@ -133,6 +133,7 @@ $(OBJ)/where: FORCE
 
 # Unit tests: one program for each module. libs_<test> names what one of them needs beyond cmocka.
 # Those of attest/ are called test_attest_*.
+libs_test_quote := -ltss2-mu
 libs_test_replay := -ltpms
 libs_test_initrd := -lz
 libs_test_modules := -lz

@@ -10,7 +10,7 @@
 #include "tpm/pcr.h"
 
 #define ASSAY_QUOTE_MAX_SELECTIONS 16 /* HASH_COUNT of implementations is far below */
-#define ASSAY_QUOTE_MAX_DATA 64	      /* TPM2B_DATA: the largest digest, and 2 bytes of algorithm */
+#define ASSAY_QUOTE_MAX_DATA 66	      /* TPM2B_DATA: the largest digest, and 2 bytes of algorithm */
 
 struct assay_pcr_selection {
 	uint16_t hash; /* TPM_ALG_ID; also of banks that are not known here */
@@ -22,7 +22,7 @@ struct assay_pcr_selection {
 struct assay_quote {
 	uint8_t signer[66]; /* qualifiedSigner: TPM2B_NAME */
 	size_t signer_len;
-	uint8_t extra[66]; /* extraData */
+	uint8_t extra[ASSAY_QUOTE_MAX_DATA]; /* extraData */
 	size_t extra_len;
 	uint64_t clock; /* TPMS_CLOCK_INFO: milliseconds that the TPM has run */
 	uint32_t reset_count, restart_count;
@@ -72,27 +72,38 @@ struct assay_tpm_public {
 	enum assay_tpm_key kind;
 	uint16_t name_alg;   /* TPM_ALG_ID */
 	uint32_t attributes; /* TPMA_OBJECT */
-	uint16_t scheme;     /* TPM_ALG_ID of the signing scheme, or TPM_ALG_NULL (0x0010) */
-	uint16_t scheme_hash;
-	unsigned bits;		/* RSA */
-	uint32_t exponent;	/* RSA: 65537 where the structure has 0 */
-	uint16_t curve;		/* ECC: TPM_ECC_CURVE, 3 is NIST P-256 */
-	const uint8_t *n;	/* RSA modulus, big endian, borrowed */
+	const uint8_t *policy; /* authPolicy, borrowed */
+	size_t policy_len;
+	uint16_t symmetric; /* of a parent (a restricted decryption key): TPM_ALG_AES, else TPM_ALG_NULL */
+	uint16_t symmetric_bits;
+	uint16_t symmetric_mode; /* TPM_ALG_CFB */
+	uint16_t scheme;	 /* TPM_ALG_ID of the scheme, or TPM_ALG_NULL (0x0010) */
+	uint16_t scheme_hash;	 /* 0 where the scheme has none */
+	unsigned bits;		 /* RSA: 1024, 2048, 3072, 4096; ECC: 256, 384, 521 */
+	uint32_t exponent;	 /* RSA: 65537 where the structure has 0 */
+	uint16_t curve;		 /* ECC: TPM_ECC_CURVE, 3 is NIST P-256 */
+	const uint8_t *n;	 /* RSA modulus, big endian, borrowed; empty in a template, else bits / 8 bytes */
 	size_t n_len;
-	const uint8_t *x, *y; /* ECC */
+	const uint8_t *x, *y; /* ECC: empty in a template, else at most as long as the curve's field */
 	size_t x_len, y_len;
 };
-/* TPMT_PUBLIC, or TPM2B_PUBLIC (its size in front): whichever it is. RSA and ECC alone. */
+/*
+ * TPMT_PUBLIC, or TPM2B_PUBLIC (its size in front): whichever it is. RSA, and ECC on NIST P-256, P-384 and P-521;
+ * everything else is ASSAY_E_UNSUPPORTED by name.
+ */
 int assay_tpm_public_parse(const uint8_t *p, size_t len, struct assay_tpm_public *ret, struct assay_err *err) ASSAY_MUST;
 /* TPM name of it: nameAlg, then its digest over the TPMT_PUBLIC (Part 1, 16). */
 int assay_tpm_public_name(const uint8_t *p, size_t len, uint8_t ret[66], size_t *ret_len, struct assay_err *err) ASSAY_MUST;
 
 /*
  * What `tpm2_quote --pcr FILE` writes by default ("serialized"): host structures, little endian; the layout is in
- * docs/FORMATS.md. ret_selections may be NULL.
+ * docs/FORMATS.md. Blocks are filled or not, as the TPM answered; bytes that the structures do not use are not looked at.
  */
 int assay_serialized_pcrs_parse(const uint8_t *p, size_t len, struct assay_pcrs *ret, struct assay_err *err) ASSAY_MUST;
-/* The same bytes for the PCRs that a quote selects; fresh memory. */
+/*
+ * The same bytes for the PCRs that a quote selects, each block full but the last; fresh memory. ASSAY_E_NOTFOUND names a
+ * PCR that pcrs has no value of.
+ */
 int assay_serialized_pcrs_write(const struct assay_quote *quote, const struct assay_pcrs *pcrs, uint8_t **ret,
 				size_t *ret_len, struct assay_err *err) ASSAY_MUST;
 

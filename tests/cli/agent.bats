@@ -5,34 +5,16 @@
 
 setup() {
 	load common
+	load swtpm
 	bats_require_minimum_version 1.5.0
 	cd "$BATS_TEST_DIRNAME/../.."
 	agent=$PWD/build/assay-agent
 	tmp=$BATS_TEST_TMPDIR
 	export TSS2_LOG=all+none
-	tpm_pid=''
 }
 
 teardown() {
-	[ -z "$tpm_pid" ] || kill "$tpm_pid" 2>/dev/null || true
-}
-
-# A software TPM at $tmp/tpm.sock, started up.
-start_tpm() {
-	need swtpm tpm2_pcrread tpm2_pcrextend
-	local i
-	mkdir "$tmp/state"
-	swtpm socket --tpm2 --tpmstate "dir=$tmp/state" --server "type=unixio,path=$tmp/tpm.sock" \
-		--ctrl "type=unixio,path=$tmp/tpm.sock.ctrl" --flags not-need-init,startup-clear >/dev/null 2>&1 3>&- &
-	tpm_pid=$!
-	tcti=swtpm:path=$tmp/tpm.sock
-	# A socket's name is there before anybody listens.
-	for ((i = 0; i < 200; i++)); do
-		! tpm2_pcrread -T "$tcti" sha256:0 >/dev/null 2>&1 || return 0
-		sleep 0.05
-	done
-	echo "swtpm does not answer" >&2
-	return 1
+	stop_tpm
 }
 
 # What tpm2-tools read, as lines BANK INDEX HEX.
