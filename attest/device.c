@@ -4,21 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tss2/tss2_esys.h>
-#include <tss2/tss2_rc.h>
 #include <tss2/tss2_tctildr.h>
 
+#include "attest/device_priv.h"
+
 #define DEFAULT_TCTI "device:/dev/tpmrm0"
-
-struct assay_tpm {
-	TSS2_TCTI_CONTEXT *tcti;
-	ESYS_CONTEXT *esys;
-};
-
-static int tss_fail(struct assay_err *err, const char *what, TSS2_RC rc)
-{
-	return assay_fail(err, ASSAY_E_TPM, ASSAY_NO_OFFSET, "%s: %s", what, Tss2_RC_Decode(rc));
-}
 
 int assay_tpm_open(const char *tcti, struct assay_tpm **ret, struct assay_err *err)
 {
@@ -36,10 +26,10 @@ int assay_tpm_open(const char *tcti, struct assay_tpm **ret, struct assay_err *e
 	setenv("TSS2_LOG", "all+NONE", 0);
 	rc = Tss2_TctiLdr_Initialize(tcti, &tpm->tcti);
 	if (rc != TSS2_RC_SUCCESS)
-		return tss_fail(err, tcti, rc);
+		return assay_tpm_fail(err, tcti, rc);
 	rc = Esys_Initialize(&tpm->esys, tpm->tcti, NULL);
 	if (rc != TSS2_RC_SUCCESS)
-		return tss_fail(err, "cannot talk to the TPM", rc);
+		return assay_tpm_fail(err, "cannot talk to the TPM", rc);
 	*ret = assay_steal(&tpm);
 	return 0;
 }
@@ -58,17 +48,20 @@ void assay_tpm_free(struct assay_tpm **p)
 	*p = NULL;
 }
 
-/* The banks that have any PCR allocated. */
-static int active_banks(struct assay_tpm *tpm, unsigned *ret, struct assay_err *err)
+int assay_tpm_banks(struct assay_tpm *tpm, unsigned *ret, struct assay_err *err)
 {
 	TPMS_CAPABILITY_DATA *data = NULL;
 	TPMI_YES_NO more;
 	unsigned banks = 0;
+	struct assay_tpm_wait wait = { 0 };
+	TSS2_RC rc;
 
-	TSS2_RC rc = Esys_GetCapability(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-					TPM2_CAP_PCRS, 0, TPM2_MAX_TPM_PROPERTIES, &more, &data);
+	do
+		rc = Esys_GetCapability(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_CAP_PCRS, 0,
+					TPM2_MAX_TPM_PROPERTIES, &more, &data);
+	while (assay_tpm_again(&wait, rc));
 	if (rc != TSS2_RC_SUCCESS)
-		return tss_fail(err, "TPM2_GetCapability(TPM_CAP_PCRS)", rc);
+		return assay_tpm_fail(err, "TPM2_GetCapability(TPM_CAP_PCRS)", rc);
 	for (UINT32 i = 0; i < data->data.assignedPCR.count; i++) {
 		const TPMS_PCR_SELECTION *sel = &data->data.assignedPCR.pcrSelections[i];
 		enum assay_bank bank;
@@ -105,11 +98,14 @@ static int read_bank(struct assay_tpm *tpm, enum assay_bank bank, struct assay_p
 		TPML_DIGEST *values = NULL;
 		UINT32 now;
 		UINT32 n = 0;
+		struct assay_tpm_wait wait = { 0 };
+		TSS2_RC rc;
 
-		TSS2_RC rc = Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &want,
-					   &now, &got, &values);
+		do
+			rc = Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &want, &now, &got, &values);
+		while (assay_tpm_again(&wait, rc));
 		if (rc != TSS2_RC_SUCCESS)
-			return tss_fail(err, "TPM2_PCR_Read", rc);
+			return assay_tpm_fail(err, "TPM2_PCR_Read", rc);
 		if (*counter == 0)
 			*counter = now;
 		*moved |= now != *counter;
@@ -142,7 +138,7 @@ int assay_tpm_read_pcrs(struct assay_tpm *tpm, struct assay_pcrs *ret, struct as
 
 	if (!pcrs)
 		return assay_fail_mem(err);
-	if (active_banks(tpm, &banks, err) < 0)
+	if (assay_tpm_banks(tpm, &banks, err) < 0)
 		return -1;
 	/* All values are of one moment: when something is extended meanwhile, they are read once more. */
 	for (unsigned i = 0; i < MAX_ATTEMPTS; i++) {

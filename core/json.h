@@ -20,13 +20,14 @@
 #include "core/err.h"
 #include "core/out.h"
 
-struct assay_json; /* a node: object, array, string, integer, boolean or null */
+struct assay_json; /* a node: object, array, string, integer, boolean or null; built, also another number */
 
 struct assay_json *assay_json_object(void);
 struct assay_json *assay_json_array(void);
 struct assay_json *assay_json_string(const char *s); /* NULL gives null; bad UTF-8 bytes become U+FFFD */
 struct assay_json *assay_json_string_n(const char *s, size_t len); /* the same; NUL becomes U+0000 escaped */
 struct assay_json *assay_json_int(uint64_t v);	     /* above INT64_MAX: a decimal string */
+struct assay_json *assay_json_number(const char *text); /* as it stands; NULL when it is no number of JSON's */
 struct assay_json *assay_json_bool(bool v);
 struct assay_json *assay_json_null(void);
 struct assay_json *assay_json_hex(const void *p, size_t n);
@@ -50,11 +51,19 @@ ASSAY_DEFINE_AUTO(assay_json)
 /* The text with its newline; *ret is NUL-terminated, caller frees. */
 int assay_json_dump(const struct assay_json *node, char **ret, size_t *ret_len,
 		    struct assay_err *err) ASSAY_MUST;
+/* The same on one line, without a blank; with its newline. */
+int assay_json_dump_line(const struct assay_json *node, char **ret, size_t *ret_len,
+			 struct assay_err *err) ASSAY_MUST;
 int assay_json_write(const struct assay_json *node, struct assay_out *out,
 		     struct assay_err *err) ASSAY_MUST;
 
 int assay_json_parse(const char *text, size_t len, struct assay_json **ret,
 		     struct assay_err *err) ASSAY_MUST;
+/* The same, but reals, and integers that are none of 64 bits, come as strings of their text. */
+int assay_json_parse_reals(const char *text, size_t len, struct assay_json **ret,
+			   struct assay_err *err) ASSAY_MUST;
+/* Is this one number by JSON's grammar, real or integer? */
+bool assay_json_is_number(const char *text, size_t len);
 /* A whole file, with a ceiling of ASSAY_JSON_MAX_FILE. */
 int assay_json_load(const char *path, struct assay_json **ret, struct assay_err *err) ASSAY_MUST;
 

@@ -76,6 +76,18 @@ struct assay_json *assay_json_int(uint64_t v)
 	return node;
 }
 
+struct assay_json *assay_json_number(const char *text)
+{
+	struct assay_json *node;
+
+	if (!assay_json_is_number(text, strlen(text)))
+		return NULL;
+	node = assay_json_string(text);
+	if (node)
+		node->kind = JSON_NODE_NUMBER;
+	return node;
+}
+
 struct assay_json *assay_json_hex(const void *p, size_t n)
 {
 	ASSAY_AUTO(assay_json) *node = new_node(JSON_NODE_STRING);
@@ -315,7 +327,7 @@ bool assay_json_equal(const struct assay_json *a, const struct assay_json *b)
 		return a == b;
 	if (a->kind != b->kind || a->len != b->len || a->boolean != b->boolean || a->integer != b->integer)
 		return false;
-	if (a->kind == JSON_NODE_STRING)
+	if (a->kind == JSON_NODE_STRING || a->kind == JSON_NODE_NUMBER)
 		return memcmp(a->text, b->text, a->len) == 0;
 	for (size_t i = 0; i < a->len; i++)
 		if ((a->kind == JSON_NODE_OBJECT && strcmp(a->kids[i]->key, b->kids[i]->key) != 0) ||

@@ -15,6 +15,7 @@ enum json_kind {
 	JSON_NODE_ARRAY,
 	JSON_NODE_STRING,
 	JSON_NODE_INT,
+	JSON_NODE_NUMBER, /* of output: its text */
 	JSON_NODE_BOOL,
 	JSON_NODE_NULL
 };
@@ -25,7 +26,7 @@ struct assay_json {
 	bool boolean; /* BOOL */
 	int64_t integer;
 	char *key;		  /* as the member of an object; NUL-terminated */
-	char *text;		  /* STRING: len bytes and a NUL */
+	char *text;		  /* STRING, NUMBER: len bytes and a NUL */
 	size_t len;		  /* of the text, or the number of kids */
 	size_t cap;		  /* OBJECT, ARRAY: room in kids */
 	struct assay_json **kids; /* OBJECT: sorted by key, byte by byte */

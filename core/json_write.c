@@ -17,6 +17,7 @@
 struct sink {
 	struct assay_str *str;
 	struct assay_out *out;
+	bool line; /* all on one, without a blank */
 };
 
 static void put(const struct sink *to, const char *p, size_t len)
@@ -29,6 +30,8 @@ static void put(const struct sink *to, const char *p, size_t len)
 
 static void put_indent(const struct sink *to, unsigned depth)
 {
+	if (to->line)
+		return;
 	put(to, "\n", 1);
 	while (depth-- > 0)
 		put(to, "  ", 2);
@@ -83,6 +86,9 @@ static void put_node(const struct sink *to, const struct assay_json *node, unsig
 		put(to, number,
 		    (size_t)snprintf(number, sizeof(number), "%" PRId64, node->integer));
 		return;
+	case JSON_NODE_NUMBER:
+		put(to, node->text, node->len);
+		return;
 	case JSON_NODE_STRING:
 		put_text(to, node->text, node->len);
 		return;
@@ -99,7 +105,7 @@ static void put_node(const struct sink *to, const struct assay_json *node, unsig
 		put_indent(to, depth + 1);
 		if (object) {
 			put_text(to, kid->key, strlen(kid->key));
-			put(to, ": ", 2);
+			put(to, ": ", to->line ? 1 : 2);
 		}
 		put_node(to, kid, depth + 1);
 	}
@@ -117,11 +123,11 @@ static int put_document(const struct sink *to, const struct assay_json *node, st
 	return 0;
 }
 
-int assay_json_dump(const struct assay_json *node, char **ret, size_t *ret_len,
-		    struct assay_err *err)
+static int dump(const struct assay_json *node, bool line, char **ret, size_t *ret_len,
+		struct assay_err *err)
 {
 	struct assay_str text = { 0 };
-	const struct sink to = { .str = &text };
+	const struct sink to = { .str = &text, .line = line };
 	size_t len;
 	char *p;
 
@@ -134,6 +140,18 @@ int assay_json_dump(const struct assay_json *node, char **ret, size_t *ret_len,
 	*ret = p;
 	*ret_len = len;
 	return 0;
+}
+
+int assay_json_dump(const struct assay_json *node, char **ret, size_t *ret_len,
+		    struct assay_err *err)
+{
+	return dump(node, false, ret, ret_len, err);
+}
+
+int assay_json_dump_line(const struct assay_json *node, char **ret, size_t *ret_len,
+			 struct assay_err *err)
+{
+	return dump(node, true, ret, ret_len, err);
 }
 
 int assay_json_write(const struct assay_json *node, struct assay_out *out, struct assay_err *err)

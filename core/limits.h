@@ -242,4 +242,19 @@
 /* Different kernel releases, and different vermagics, that are told about: one is right. */
 #define ASSAY_MODULE_MAX_RELEASES 64U
 
+/*
+ * Runtime logs. A text is a request or a configuration, some KiB of JSON; a chat template or a data set in it some hundred.
+ * Records: each container, file of weights, input and output is one; a model in pieces has some hundred.
+ */
+#define ASSAY_RUNTIME_MAX_TEXT (1U << 20)
+#define ASSAY_CEL_MAX_RECORDS (1U << 16)
+/* As lines or in a proof, where each byte of a text may take six. */
+#define ASSAY_CEL_MAX_LINE (8U << 20)
+/* Items of one "outputs", files of one call that measures. */
+#define ASSAY_RUNTIME_MAX_ITEMS (1U << 16)
+
+/* The agent's configuration: names of one certificate; proofs that wait, some KiB each, of a TPM that makes one or two a second. */
+#define ASSAY_AGENT_MAX_NAMES 64U
+#define ASSAY_AGENT_MAX_QUEUE 65536U
+
 #endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runtime log on the machine, and the PCRs that it is of. One file: a header
+ *
+ *   {"resetCount":N,"restartCount":N,"schema":"assay.runtime-log/1"}
+ *
+ * (TPM2_ReadClock: which boot it is of), then one record of CEL-JSON on each line (tpm/cel.h).
+ *
+ * To measure is to append a line, sync it, and extend. Whatever ends the agent between the two, the next
+ * assay_agent_log_open() finds out by replaying the log over the TPM's PCRs, and completes the step: each event is
+ * extended once. A handle holds a lock (LOG.lock), so that a log and what is read from the TPM meanwhile agree.
+ */
+#ifndef ASSAY_ATTEST_LOG_H
+#define ASSAY_ATTEST_LOG_H
+
+#include "attest/config.h"
+#include "attest/device.h"
+#include "tpm/cel.h"
+
+struct assay_agent_log;
+
+/*
+ * Waits some seconds for the lock; makes a log when there is none. Borrows config and tpm. Refused:
+ *   ASSAY_E_MISMATCH     the PCRs are not those of the log: which PCR, which bank, expected and found; the same of a new
+ *                        log when a PCR of the plan is not zero, with who usually extends that one
+ *   ASSAY_E_UNSUPPORTED  a log of an earlier boot (assay_agent_log_set_aside() is for that)
+ *   ASSAY_E_CORRUPT      a log that is none
+ *   ASSAY_E_IO           also: somebody else has the lock for too long
+ */
+int assay_agent_log_open(const struct assay_agent_config *config, struct assay_tpm *tpm, struct assay_agent_log **ret,
+			 struct assay_err *err) ASSAY_MUST;
+/* Gives the lock back. */
+void assay_agent_log_free(struct assay_agent_log **log);
+ASSAY_DEFINE_AUTO(assay_agent_log)
+
+/* What is in it; borrowed until the next call that measures. */
+const struct assay_cel *assay_agent_log_cel(const struct assay_agent_log *log);
+/* The TLS certificate that is in use: PEM of the last event of that kind; NULL: none. */
+const char *assay_agent_log_certificate(const struct assay_agent_log *log);
+
+/*
+ * Logs and extends one event, in the PCR that the plan has for its kind. The event is checked first (assay_runtime_parse()).
+ * ASSAY_E_USAGE: a disk, or another sentinel, after the sentinel. When it fails, nothing has been extended and nothing
+ * is in the log, unless the message says that the next start finds out: then nobody can tell now.
+ */
+int assay_agent_measure(struct assay_agent_log *log, enum assay_runtime_kind kind, const struct assay_runtime_event *ev,
+			struct assay_err *err) ASSAY_MUST;
+/* The same of a kind that is carried as an "event", out of its content. */
+int assay_agent_measure_content(struct assay_agent_log *log, enum assay_runtime_kind kind, const struct assay_json *content,
+				struct assay_err *err) ASSAY_MUST;
+
+/* Moves the log of an earlier boot out of the way, to LOG.RESETCOUNT[.N]. ASSAY_E_USAGE when it is of this boot. */
+int assay_agent_log_set_aside(const struct assay_agent_config *config, struct assay_tpm *tpm, char **ret_path,
+			      struct assay_err *err) ASSAY_MUST;
+
+#endif
