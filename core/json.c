@@ -357,7 +357,9 @@ static int parse(const char *text, size_t len, struct lifted *lifted, struct ass
 	}
 	if (!j)
 		return fail_parse(&e, arena->failed, err);
-	*ret = convert(j, lifted); /* j goes with its arena */
+	*ret = convert(j, lifted);
+	if (!assay_json_arena_used(arena)) /* else j goes with it */
+		json_decref(j);
 	return *ret ? 0 : assay_fail_mem(err);
 }
 

@@ -18,6 +18,9 @@ struct assay_json_chunk {
 
 static _Thread_local struct assay_json_arena *current;
 static pthread_once_t installed = PTHREAD_ONCE_INIT;
+/* jansson is the whole process's: others' trees go on being of the memory that they were. */
+static json_malloc_t others_malloc;
+static json_free_t others_free;
 
 /* Twice as large as the one before, and large enough. */
 static bool add_chunk(struct assay_json_arena *a, size_t wanted)
@@ -47,7 +50,7 @@ static void *arena_malloc(size_t size)
 	void *p;
 
 	if (!a)
-		return malloc(size);
+		return others_malloc(size);
 	if (size == 0 || size > SIZE_MAX / 4) {
 		a->failed = a->failed || size > 0;
 		return NULL;
@@ -68,11 +71,12 @@ static void arena_free(void *p)
 	for (const struct assay_json_chunk *c = current ? current->chunks : NULL; c; c = c->next)
 		if ((uintptr_t)p - (uintptr_t)c->bytes < c->size)
 			return;
-	free(p);
+	others_free(p);
 }
 
 static void install(void)
 {
+	json_get_alloc_funcs(&others_malloc, &others_free);
 	json_set_alloc_funcs(arena_malloc, arena_free);
 }
 
@@ -81,6 +85,11 @@ void assay_json_arena_begin(struct assay_json_arena *arena)
 	pthread_once(&installed, install);
 	*arena = (struct assay_json_arena){ 0 };
 	current = arena;
+}
+
+bool assay_json_arena_used(const struct assay_json_arena *arena)
+{
+	return arena->chunks != NULL;
 }
 
 void assay_json_arena_end(struct assay_json_arena *arena)

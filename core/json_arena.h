@@ -17,6 +17,8 @@ struct assay_json_arena {
 
 /* Until assay_json_arena_end(), what jansson asks for in this thread comes from `arena`. Not to be nested. */
 void assay_json_arena_begin(struct assay_json_arena *arena);
+/* Whether jansson took its memory from it: not when the program has given it functions of its own since. */
+bool assay_json_arena_used(const struct assay_json_arena *arena);
 /* Gives everything back; json_t of its time are gone. */
 void assay_json_arena_end(struct assay_json_arena *arena);
 

@@ -62,7 +62,7 @@ struct assay_policy;
  */
 ASSAY_PUBLIC struct assay_policy *assay_policy_new(void);
 
-/** assay_policy_free() - when no thread uses it any more, and no result of it is being made. NULL is nothing. */
+/** assay_policy_free() - when no thread verifies with it any more; its results may stay. NULL is nothing. */
 ASSAY_PUBLIC void assay_policy_free(struct assay_policy *policy);
 
 /**
@@ -104,9 +104,6 @@ ASSAY_PUBLIC enum assay_status assay_policy_set_ca(struct assay_policy *policy, 
  */
 ASSAY_PUBLIC enum assay_status assay_policy_add_identity(struct assay_policy *policy, const char *name);
 
-/** assay_policy_set_threshold() - how many of them have to have signed; 1 if this is not called. */
-ASSAY_PUBLIC enum assay_status assay_policy_set_threshold(struct assay_policy *policy, unsigned signers);
-
 /**
  * assay_policy_add_trust() - anchors that the chain of a machine's attestation key has to lead to: roots of TPM makers and
  * clouds, or one's own CA (`assay ca`).
@@ -117,9 +114,6 @@ ASSAY_PUBLIC enum assay_status assay_policy_add_trust(struct assay_policy *polic
 /** assay_policy_add_trust_folder() - the same of each file in a folder whose name ends in .pem, .crt, .cer or .der. */
 ASSAY_PUBLIC enum assay_status assay_policy_add_trust_folder(struct assay_policy *policy, const char *path);
 
-/** assay_policy_set_name() - the image that the manifest has to be of. */
-ASSAY_PUBLIC enum assay_status assay_policy_set_name(struct assay_policy *policy, const char *name);
-
 /** assay_policy_set_min_release() - manifests of releases below this one are refused. */
 ASSAY_PUBLIC enum assay_status assay_policy_set_min_release(struct assay_policy *policy, uint64_t release);
 
@@ -127,13 +121,28 @@ ASSAY_PUBLIC enum assay_status assay_policy_set_min_release(struct assay_policy 
 ASSAY_PUBLIC enum assay_status assay_policy_set_time(struct assay_policy *policy, int64_t seconds);
 
 /**
- * assay_policy_expect() - what the machine has to have measured after its boot, as --expect of assay-verify(1) has it.
- * @key: what, for instance "weights"
- * @value: its digest or text
+ * assay_policy_expect() - something that the machine has to have measured.
+ * @text: KEY=VALUE as --expect of assay-verify(1) has it: "container:@local/caddy:1=sha256:...", "manifest=base"
  *
- * Several may be given, also for one key; all have to hold.
+ * Several may be given; all have to hold.
  */
-ASSAY_PUBLIC enum assay_status assay_policy_expect(struct assay_policy *policy, const char *key, const char *value);
+ASSAY_PUBLIC enum assay_status assay_policy_expect(struct assay_policy *policy, const char *text);
+
+/**
+ * assay_policy_set_measurements() - for proofs of AICert and BlindLlama: the values that they come with, instead of
+ * manifests.
+ * @json: {"measurements": {"0": "<hex>", ...}}
+ */
+ASSAY_PUBLIC enum assay_status assay_policy_set_measurements(struct assay_policy *policy, const void *json, size_t len);
+
+/**
+ * assay_policy_option() - what few need.
+ * @name: an option of assay-verify(1) without its dashes: "platform", "phase", "ignore-pcr", "log-pcr", "state"
+ * @value: its argument
+ *
+ * ASSAY_BAD_CALL for a name that is not known. With "state", a file, each verification reads and writes that file.
+ */
+ASSAY_PUBLIC enum assay_status assay_policy_option(struct assay_policy *policy, const char *name, const char *value);
 
 /**
  * assay_policy_seal() - no more is to come: the policy is complete, and does not change any more.
@@ -145,7 +154,7 @@ ASSAY_PUBLIC enum assay_status assay_policy_seal(struct assay_policy *policy);
 
 /* --- verdicts ------------------------------------------------------------------------------------- */
 
-/** struct assay_result - what one verification came to. It does not change, and outlives its policy. */
+/** struct assay_result - what one verification came to. It outlives its policy. Not for two threads at once. */
 struct assay_result;
 
 /**
@@ -185,8 +194,8 @@ ASSAY_PUBLIC const char *assay_result_code(const struct assay_result *result, si
 /** assay_result_text() - reason number @i for people, one line; NULL past the last. */
 ASSAY_PUBLIC const char *assay_result_text(const struct assay_result *result, size_t i);
 
-/** assay_result_json() - the whole verdict, assay.verdict/1, as UTF-8; NULL unless verified or refused. */
-ASSAY_PUBLIC const char *assay_result_json(const struct assay_result *result);
+/** assay_result_json() - the whole verdict, assay.verdict/1, in UTF-8; NULL unless verified or refused, or without memory. */
+ASSAY_PUBLIC const char *assay_result_json(struct assay_result *result);
 
 /** assay_result_manifest() - the name of the manifest that was matched; NULL unless verified. */
 ASSAY_PUBLIC const char *assay_result_manifest(const struct assay_result *result);

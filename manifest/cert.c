@@ -127,6 +127,20 @@ int assay_ca_load(const char *path, struct assay_ca **ret, struct assay_err *err
 	return 0;
 }
 
+int assay_ca_parse(const char *pem, size_t len, struct assay_ca **ret, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_ca) *ca = calloc(1, sizeof(*ca));
+
+	if (!ca)
+		return assay_fail_mem(err);
+	if (len > ASSAY_CA_MAX_FILE)
+		return assay_fail(err, ASSAY_E_LIMIT, ASSAY_NO_OFFSET, "%zu bytes of certificates", len);
+	if (read_certs(pem, len, ASSAY_CA_MAX_CERTS, &ca->certs, err) < 0)
+		return -1;
+	*ret = assay_steal(&ca);
+	return 0;
+}
+
 int assay_chain_parse(const char *pem, size_t len, struct assay_chain **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_chain) *chain = calloc(1, sizeof(*chain));

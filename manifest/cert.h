@@ -18,6 +18,7 @@
 struct assay_ca;
 /* A PEM file; each certificate in it is an anchor. */
 int assay_ca_load(const char *path, struct assay_ca **ret, struct assay_err *err) ASSAY_MUST;
+int assay_ca_parse(const char *pem, size_t len, struct assay_ca **ret, struct assay_err *err) ASSAY_MUST;
 void assay_ca_free(struct assay_ca **ca);
 ASSAY_DEFINE_AUTO(assay_ca)
 
