@@ -24,6 +24,18 @@
 #define ASSAY_KEY_MAX_OBJECTS 4096U
 /* Images that one client follows: 200 bytes each. */
 #define ASSAY_RELEASES_MAX_FILE (4U << 20)
+/* A proof: a firmware log of some 70 KiB, a runtime log of a few hundred records of some 500 bytes. A tenfold of a large one. */
+#define ASSAY_PROOF_MAX_FILE (8U << 20)
+/* Of a proof's quote, signature, public area: an attestation has 200 bytes, RSA with 16384 bits 2 KiB, PCR values 1732. */
+#define ASSAY_PROOF_MAX_FIELD (16U << 10)
+/* One certificate in DER: 1 to 2 KiB. */
+#define ASSAY_PROOF_MAX_CERT (64U << 10)
+/* Events of AICert's logs: an image, a configuration, each model and data set. */
+#define ASSAY_PROOF_MAX_OLD_EVENTS 4096U
+/* Expectations of one client: each input and output of a job, by name. */
+#define ASSAY_EXPECT_MAX 4096U
+/* Records of one PCR that are searched for the one that was added or moved: the search is quadratic. */
+#define ASSAY_LOG_SEARCH_MAX 128U
 /* CAs of one way: a root and two below it are usual. */
 #define ASSAY_CHAIN_MAX_CERTS 16U
 /* A file of anchors: that of all public CAs has some 150, in 230 KiB. */

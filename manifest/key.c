@@ -2,8 +2,6 @@
 /* Public keys: which kinds there are, their names, what is by them. */
 #include "manifest/key.h"
 
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +13,12 @@
 #include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
-#include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "core/digest.h"
 #include "core/limits.h"
+#include "core/ossl.h"
 #include "core/src.h"
 #include "manifest/key_priv.h"
 
@@ -64,42 +62,9 @@ bool assay_key_set_padding(EVP_PKEY_CTX *ctx, enum assay_key_kind kind)
 					 EVP_PKEY_CTX_set_rsa_mgf1_md_name(ctx, "SHA256", NULL) != 0);
 }
 
-int assay_fail_openssl(struct assay_err *err, const char *fmt, ...)
-{
-	const unsigned long code = ERR_peek_last_error();
-	const char *reason = code ? ERR_reason_error_string(code) : NULL;
-	char msg[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
-	va_end(ap);
-	const bool memory = ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
-	ERR_clear_error();
-	if (memory)
-		return assay_fail_mem(err);
-	return assay_fail(err, ASSAY_E_CRYPTO, ASSAY_NO_OFFSET, "%s%s%s", msg, reason ? ": " : "",
-			  reason ? reason : "");
-}
-
 OSSL_LIB_CTX *assay_key_lib(void)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static OSSL_LIB_CTX *made;
-	OSSL_LIB_CTX *lib;
-
-	pthread_mutex_lock(&lock);
-	if (!made) {
-		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-		made = OSSL_LIB_CTX_new();
-		if (made && !OSSL_PROVIDER_load(made, "default")) {
-			OSSL_LIB_CTX_free(made);
-			made = NULL;
-		}
-	}
-	lib = made;
-	pthread_mutex_unlock(&lock);
-	return lib;
+	return assay_ossl_lib();
 }
 
 void assay_key_free(struct assay_key **keyp)

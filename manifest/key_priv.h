@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "core/ossl.h"
 #include "manifest/key.h"
 
 /*
@@ -11,9 +12,6 @@
  * when it cannot be.
  */
 OSSL_LIB_CTX *assay_key_lib(void);
-
-/* With OpenSSL's last word on it; its queue is empty then. Always -1. */
-int assay_fail_openssl(struct assay_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* SHA-256 in it, as lower-case hex: nothing of OpenSSL but this need be set up. */
 int assay_key_sha256(const void *p, size_t len, char ret[ASSAY_KEY_ID], struct assay_err *err) ASSAY_MUST;
