@@ -83,14 +83,14 @@ int assay_tpm_banks(struct assay_tpm *tpm, unsigned *ret, struct assay_err *err)
  * One read gives at most eight; what came is taken out of the selection until nothing is left. *counter is the
  * TPM's pcrUpdateCounter of the first read, *moved whether a later one found another.
  */
-static int read_bank(struct assay_tpm *tpm, enum assay_bank bank, struct assay_pcrs *ret,
+static int read_bank(struct assay_tpm *tpm, enum assay_bank bank, uint32_t mask, struct assay_pcrs *ret,
 		     uint32_t *counter, bool *moved, struct assay_err *err)
 {
 	TPML_PCR_SELECTION want = {
 		.count = 1,
 		.pcrSelections = { { .hash = assay_bank_tcg_id(bank),
 				     .sizeofSelect = 3,
-				     .pcrSelect = { 0xff, 0xff, 0xff } } },
+				     .pcrSelect = { (BYTE)mask, (BYTE)(mask >> 8), (BYTE)(mask >> 16) } } },
 	};
 
 	for (unsigned rounds = 0; rounds < ASSAY_N_PCRS; rounds++) {
@@ -133,13 +133,19 @@ enum { MAX_ATTEMPTS = 16 };
 
 int assay_tpm_read_pcrs(struct assay_tpm *tpm, struct assay_pcrs *ret, struct assay_err *err)
 {
-	ASSAY_AUTO_FREE struct assay_pcrs *pcrs = calloc(1, sizeof(*pcrs));
 	unsigned banks = 0;
+
+	if (assay_tpm_banks(tpm, &banks, err) < 0)
+		return -1;
+	return assay_tpm_read_some(tpm, banks, ASSAY_ALL_PCRS, ret, err);
+}
+
+int assay_tpm_read_some(struct assay_tpm *tpm, unsigned banks, uint32_t mask, struct assay_pcrs *ret, struct assay_err *err)
+{
+	ASSAY_AUTO_FREE struct assay_pcrs *pcrs = calloc(1, sizeof(*pcrs));
 
 	if (!pcrs)
 		return assay_fail_mem(err);
-	if (assay_tpm_banks(tpm, &banks, err) < 0)
-		return -1;
 	/* All values are of one moment: when something is extended meanwhile, they are read once more. */
 	for (unsigned i = 0; i < MAX_ATTEMPTS; i++) {
 		uint32_t counter = 0;
@@ -149,7 +155,7 @@ int assay_tpm_read_pcrs(struct assay_tpm *tpm, struct assay_pcrs *ret, struct as
 		pcrs->banks = banks;
 		for (int b = 0; b < ASSAY_N_BANKS; b++)
 			if ((banks & ASSAY_BANK_BIT(b)) &&
-			    read_bank(tpm, (enum assay_bank)b, pcrs, &counter, &moved, err) < 0)
+			    read_bank(tpm, (enum assay_bank)b, mask, pcrs, &counter, &moved, err) < 0)
 				return -1;
 		if (!moved) {
 			*ret = *pcrs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files that talk to a TPM share: device.c, device_extend.c, device_key.c. */
+/* What the files that talk to a TPM share: device.c, device_extend.c, device_key.c, device_ek.c. */
 #ifndef ASSAY_ATTEST_DEVICE_PRIV_H
 #define ASSAY_ATTEST_DEVICE_PRIV_H
 
@@ -31,5 +31,23 @@ struct assay_tpm_wait {
 	unsigned next_ms;
 };
 bool assay_tpm_again(struct assay_tpm_wait *wait, TSS2_RC rc);
+
+/* These PCRs of these banks, all of one moment; what the TPM does not have is not in *ret. */
+int assay_tpm_read_some(struct assay_tpm *tpm, unsigned banks, uint32_t mask, struct assay_pcrs *ret, struct assay_err *err) ASSAY_MUST;
+
+struct assay_tpm_key_handle {
+	struct assay_tpm *tpm;
+	ESYS_TR tr;
+	bool transient;
+	TPM2B_PUBLIC *public;
+};
+/* Takes over the object and what it says of itself, on failure too. */
+int assay_tpm_key_wrap(struct assay_tpm *tpm, ESYS_TR tr, bool transient, TPM2B_PUBLIC *public,
+		       struct assay_tpm_key_handle **ret, struct assay_err *err) ASSAY_MUST;
+/* TPM2_CreatePrimary in the endorsement hierarchy. */
+int assay_tpm_key_primary(struct assay_tpm *tpm, const TPM2B_PUBLIC *in, struct assay_tpm_key_handle **ret,
+			  struct assay_err *err) ASSAY_MUST;
+/* Is there nothing with this handle? */
+bool assay_tpm_is_absent(TSS2_RC rc);
 
 #endif
