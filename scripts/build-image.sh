@@ -7,7 +7,7 @@
 # beside it the exact packages it was made of. What comes from the network comes before mkosi
 # starts: a tools tree of Debian 13 (made once), and a repository of just the packages that the
 # image takes, chosen and checked by apt. The same repository gives the same bytes. The container
-# archives in the image are made first, by build-containers.sh.
+# archives in the image are made first, by build-containers.sh, and assay-agent by build-agent.sh.
 #
 #   --output DIR  where base.raw goes
 #   --refresh     take the newest packages (else those of the last build are kept)
@@ -44,12 +44,14 @@ while [[ $# -gt 0 ]]; do
 	shift
 done
 
-# What in the repository makes the image; what else makes the containers in it.
+# What in the repository makes the image; what else makes the containers in it; the agent's are build-agent.sh's to name.
 sources=(mkosi.conf image/initrd image/repart image/root)
 container_sources=(image/containers image/containers.yaml scripts/build-containers.sh scripts/container_archive.py)
 inputs_digest() (
 	cd "$top"
-	find "${sources[@]}" "${container_sources[@]}" scripts/build-image.sh scripts/debian-repo.sh -printf '%p %y%l' \( -perm -100 -printf ' x\n' -o -printf '\n' \) \
+	agent=$(scripts/build-agent.sh --sources)
+	mapfile -t agent_sources <<<"$agent"
+	find "${sources[@]}" "${container_sources[@]}" "${agent_sources[@]}" scripts/build-image.sh scripts/debian-repo.sh -printf '%p %y%l' \( -perm -100 -printf ' x\n' -o -printf '\n' \) \
 		\( -type f -exec sha256sum {} \; -o -true \) | LC_ALL=C sort | sha256sum | cut -c 1-64
 )
 if [[ -n $inputs ]]; then
@@ -72,6 +74,7 @@ tools_packages=(
 	apt bubblewrap binutils cpio cryptsetup-bin debian-archive-keyring dosfstools e2fsprogs
 	kmod mkosi mtools python3-pefile squashfs-tools systemd systemd-boot-efi systemd-repart
 	systemd-ukify uidmap zstd
+	gcc libc6-dev libevent-dev libjansson-dev libssl-dev libtss2-dev libyaml-dev
 )
 tools_key=$(printf '%s\n' "$suite" "${tools_packages[@]}" | sha256sum | cut -c 1-12)
 tools=$build/tools/$suite-$tools_key
@@ -113,8 +116,8 @@ mkosi() {
 # --- what is built ----------------------------------------------------------------------------
 
 # A copy of the image's sources as mkosi wants them laid out, with modes that do not depend on the
-# umask of whoever checked them out; with the container archives, and the list of their IDs.
-stage_tree() { # CONTAINERS
+# umask of whoever checked them out; with the container archives, the list of their IDs, and the agent.
+stage_tree() { # CONTAINERS AGENT
 	rm -rf "$work/tree"
 	mkdir -p "$work/tree/mkosi.images" "$work/sandbox/etc/apt/sources.list.d" "$work/space"
 	(cd "$top" && cp -a --parents "${sources[@]}" "$work/tree/")
@@ -123,6 +126,8 @@ stage_tree() { # CONTAINERS
 	mkdir -p "$share/containers"
 	cp "$1/"*.tar "$share/containers/"
 	cp "$1/container_measurements.json" "$share/"
+	mkdir -p "$work/tree/image/root/usr/bin" "$work/tree/image/root/application"
+	cp "$2" "$work/tree/image/root/usr/bin/assay-agent"
 	chmod -R u=rwX,go=rX "$work/tree"
 	# Inside mkosi the repository lies in the package cache. apt checked each package against the
 	# archive's signature when it was fetched.
@@ -193,8 +198,9 @@ build_containers() {
 	"$top/scripts/build-containers.sh" --output "$1" ${refresh:+--refresh} ${offline:+--offline}
 }
 build_containers "$containers"
-stage_tree "$containers"
 make_tools
+"${root[@]}" env -i PATH="$PATH" "$top/scripts/build-agent.sh" "$work/assay-agent" "$tools" || die "assay-agent cannot be built"
+stage_tree "$containers" "$work/assay-agent"
 make_repo
 build_into "$output" "$containers"
 say "$output/base.raw: $(stat -c %s "$output/base.raw") bytes, sha256 $(sha256sum <"$output/base.raw" | cut -c 1-64)"

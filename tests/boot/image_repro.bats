@@ -38,8 +38,14 @@ setup() {
 	copy=$BATS_TEST_TMPDIR/copy
 	mkdir -p "$copy"
 	cp -a --parents mkosi.conf image scripts "$copy"
+	scripts/build-agent.sh --sources | xargs cp -a --parents -t "$copy"
 	before=$(scripts/build-image.sh --inputs)
 	[ "$("$copy/scripts/build-image.sh" --inputs)" = "$before" ]
+	cp -a --parents cli/main.c manifest "$copy"
+	[ "$("$copy/scripts/build-image.sh" --inputs)" = "$before" ]
+	echo >> "$copy/cli/agent.c"
+	[ "$("$copy/scripts/build-image.sh" --inputs)" != "$before" ]
+	cp -a cli/agent.c "$copy/cli/agent.c"
 	echo >> "$copy/image/root/usr/lib/assay/report"
 	after=$("$copy/scripts/build-image.sh" --inputs)
 	[ "$after" != "$before" ]
