@@ -37,9 +37,12 @@ DIR must not exist or be empty.
   --disk FILE        boot disk, raw
   --disk-bus NAME    virtio (default) or nvme
   --disk-mode MODE   snapshot (default: writes are lost), rw or ro
-  --net NAME         none (default) or virtio: a NIC with its option ROM, on a network without exit
+  --net NAME         none (default) or virtio: a NIC with its option ROM, on a network without exit;
+                     or forward:PORT: a NIC without option ROM, and 127.0.0.1:PORT leads to the guest's port 443
   --serial NAME      file (default) or none: no serial port
   --capture FILE     a second, writable raw disk with the serial number "capture"
+  --data FILE        one more raw disk, read-only
+  --tpm-state DIR    a swtpm that was used before, with its keys (a copy of it; --banks must be its own)
   --reboot           let the guest reset instead of ending there
   --timeout SECONDS  default: 300
 
@@ -58,7 +61,7 @@ vm_options()
 {
 	vm_code=/usr/share/OVMF/OVMF_CODE_4M.fd vm_vars='' vm_secure='' vm_machine=q35 vm_cpu=''
 	vm_memory=1024 vm_smp=1 vm_tpm=crb vm_banks=sha1,sha256,sha384 vm_disk='' vm_bus=virtio
-	vm_mode=snapshot vm_net=none vm_capture='' vm_reboot='' vm_timeout=300 vm_serial=file vm_extra=()
+	vm_mode=snapshot vm_net=none vm_capture='' vm_data='' vm_state='' vm_reboot='' vm_timeout=300 vm_serial=file vm_extra=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--secure) vm_secure=1 ;;
@@ -85,6 +88,8 @@ vm_options()
 			--net) vm_net=$2 ;;
 			--serial) vm_serial=$2 ;;
 			--capture) vm_capture=$2 ;;
+			--data) vm_data=$2 ;;
+			--tpm-state) vm_state=$2 ;;
 			--timeout) vm_timeout=$2 ;;
 			*) vm_say "unknown option $1"; return 2 ;;
 			esac
@@ -100,7 +105,12 @@ vm_options()
 	case $vm_bus in virtio | nvme) ;; *) vm_say "disk bus $vm_bus: virtio or nvme"; return 2 ;; esac
 	case $vm_mode in snapshot | rw | ro) ;; *) vm_say "disk mode $vm_mode: snapshot, rw or ro"; return 2 ;; esac
 	case $vm_serial in file | none) ;; *) vm_say "serial port $vm_serial: file or none"; return 2 ;; esac
-	case $vm_net in none | virtio) ;; *) vm_say "network $vm_net: none or virtio"; return 2 ;; esac
+	case $vm_net in
+	none | virtio) ;;
+	forward:*[!0-9]* | forward:) vm_say "network $vm_net: forward:PORT"; return 2 ;;
+	forward:*) ;;
+	*) vm_say "network $vm_net: none, virtio or forward:PORT"; return 2 ;;
+	esac
 }
 
 # What the guest can see of the machine, and so what its PCRs may depend on, except for the firmware.
@@ -116,8 +126,12 @@ vm_machine_args()
 	virtio) vm_args+=(-device "virtio-blk-pci,drive=disk0,bootindex=1") ;;
 	nvme) vm_args+=(-device "nvme,drive=disk0,serial=disk0,bootindex=1") ;;
 	esac
-	[ "$vm_net" = none ] ||
-		vm_args+=(-netdev "user,id=net0,restrict=on" -device "virtio-net-pci,netdev=net0")
+	# The option ROM would be measured into PCR 2, and it is another one in each release of QEMU's packages.
+	case $vm_net in
+	virtio) vm_args+=(-netdev "user,id=net0,restrict=on" -device "virtio-net-pci,netdev=net0") ;;
+	forward:*) vm_args+=(-device "virtio-net-pci,netdev=net0,romfile=") ;;
+	esac
+	[ -z "$vm_data" ] || vm_args+=(-device "virtio-blk-pci,drive=data0")
 	[ -z "$vm_capture" ] || vm_args+=(-device "virtio-blk-pci,drive=capture0,serial=capture")
 	vm_args+=("${vm_extra[@]}")
 }
@@ -142,6 +156,11 @@ vm_backend_args()
 		vm_backends+=(-drive "if=none,id=disk0,format=raw,file=$(realpath "$vm_disk")$access")
 	[ -z "$vm_capture" ] ||
 		vm_backends+=(-drive "if=none,id=capture0,format=raw,file=$(realpath "$vm_capture")")
+	[ -z "$vm_data" ] ||
+		vm_backends+=(-drive "if=none,id=data0,format=raw,readonly=on,file=$(realpath "$vm_data")")
+	case $vm_net in
+	forward:*) vm_backends+=(-netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:${vm_net#*:}-:443") ;;
+	esac
 	[ "$vm_tpm" = none ] ||
 		vm_backends+=(-chardev "socket,id=chrtpm0,path=$2" -tpmdev "emulator,id=tpm0,chardev=chrtpm0")
 }
@@ -155,6 +174,10 @@ vm_line_args()
 		-chardev 'file,id=serial0,path={serial}' -serial chardev:serial0 -no-reboot)
 	[ -z "$vm_disk" ] || vm_backends+=(-drive 'if=none,id=disk0,format=raw,snapshot=on,file={disk}')
 	[ -z "$vm_capture" ] || vm_backends+=(-drive "if=none,id=capture0,format=raw,file={copy:$vm_capture}")
+	[ -z "$vm_data" ] || vm_backends+=(-drive "if=none,id=data0,format=raw,readonly=on,file=$vm_data")
+	case $vm_net in
+	forward:*) vm_backends+=(-netdev "user,id=net0,restrict=on") ;;
+	esac
 	[ "$vm_tpm" = none ] ||
 		vm_backends+=(-chardev 'socket,id=chrtpm0,path={tpm}' -tpmdev "emulator,id=tpm0,chardev=chrtpm0")
 }
@@ -174,9 +197,13 @@ vm_quoted()
 	echo
 }
 
-# vm_tpm_new STATE BANKS: a TPM that was never used, with these PCR banks active.
+# vm_tpm_new STATE BANKS: a TPM that was never used, with these PCR banks active; or a copy of --tpm-state.
 vm_tpm_new()
 {
+	if [ -n "${vm_state:-}" ]; then
+		cp -r "$vm_state" "$1"
+		return
+	fi
 	mkdir -p "$1"
 	swtpm_setup --tpm2 --tpmstate "$1" --pcr-banks "$2" --overwrite
 }
@@ -275,7 +302,8 @@ vm_main_run()
 	shift
 
 	vm_options "$@" || return 2
-	for file in "$vm_code" "$vm_vars" ${vm_disk:+"$vm_disk"} ${vm_capture:+"$vm_capture"}; do
+	for file in "$vm_code" "$vm_vars" ${vm_disk:+"$vm_disk"} ${vm_capture:+"$vm_capture"} ${vm_data:+"$vm_data"} \
+		${vm_state:+"$vm_state/."}; do
 		[ -r "$file" ] || { vm_say "$file: cannot be read"; return 1; }
 	done
 	mkdir -p "$dir" || return 1

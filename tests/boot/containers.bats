@@ -81,7 +81,13 @@ print(numpy.linalg.inv(numpy.diag([2.0, 4.0])).sum(), sqlite3.connect(":memory:"
 	[ "$output" = "0.75 42" ]
 	unpack caddy
 	run -0 run_in usr/bin/caddy adapt --config "$tree/etc/caddy/Caddyfile"
-	[ "$(jq -r '[.. | .dial? // empty] | join(" ")' <<<"${lines[-1]}")" = 127.0.0.1:8080 ]
+	[ "$(jq -r '[.. | .dial? // empty] | join(" ")' <<<"${lines[-1]}")" = "127.0.0.1:8081 127.0.0.1:8080" ]
+	[ "$(jq -c '[.. | .issuers? // empty][0]' <<<"${lines[-1]}")" = '[{"module":"internal"}]' ]
+	# With an application disk: the agent's certificate, and no authority of Caddy's own.
+	run -0 env ASSAY_TLS='/tls/cert.pem /tls/key.pem' "$tree/lib64/ld-linux-x86-64.so.2" --inhibit-cache \
+		--library-path "$tree/usr/lib/x86_64-linux-gnu" "$tree/usr/bin/caddy" adapt --config "$tree/etc/caddy/Caddyfile"
+	[ "$(jq -c '[.. | .load_files? // empty][0][0] | [.certificate, .key]' <<<"${lines[-1]}")" = '["/tls/cert.pem","/tls/key.pem"]' ]
+	run ! grep -qE '"issuers"|"internal"|acme' <<<"${lines[-1]}"
 }
 
 @test "containers: Python and tar of Debian 13 make the same bytes" {
