@@ -49,8 +49,25 @@ int assay_agent_measure(struct assay_agent_log *log, enum assay_runtime_kind kin
 int assay_agent_measure_content(struct assay_agent_log *log, enum assay_runtime_kind kind, const struct assay_json *content,
 				struct assay_err *err) ASSAY_MUST;
 
-/* Moves the log of an earlier boot out of the way, to LOG.RESETCOUNT[.N]. ASSAY_E_USAGE when it is of this boot. */
+/*
+ * Moves a log out of the way, to LOG.1, LOG.2, …: one of an earlier boot, or one that no PCR of the plan knows of.
+ * ASSAY_E_USAGE when it is of this boot, ASSAY_E_NOTFOUND when there is none.
+ */
 int assay_agent_log_set_aside(const struct assay_agent_config *config, struct assay_tpm *tpm, char **ret_path,
 			      struct assay_err *err) ASSAY_MUST;
+
+/* How a log stands to the TPM. */
+enum assay_log_state {
+	ASSAY_LOG_REPLAYS, /* all of it is extended, and nothing else */
+	ASSAY_LOG_PENDING, /* but for its last event: the next one who opens it completes that */
+	ASSAY_LOG_EARLIER, /* of an earlier boot */
+	ASSAY_LOG_DIFFERS, /* the PCRs are not those of the log */
+};
+/*
+ * Looks, and changes nothing. *ret_why: what is wrong, for EARLIER and DIFFERS. ASSAY_E_NOTFOUND when there is no log,
+ * ASSAY_E_CORRUPT when it is none.
+ */
+int assay_agent_log_look(const struct assay_agent_config *config, struct assay_tpm *tpm, struct assay_cel **ret,
+			 enum assay_log_state *ret_state, struct assay_err *ret_why, struct assay_err *err) ASSAY_MUST;
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "attest/device.h"
+#include "cli/agent.h"
 
 static void print_pcrs(const struct assay_pcrs *pcrs)
 {
@@ -62,6 +63,24 @@ static int cmd_pcrs(const struct assay_verb *verb, int argc, char **argv)
 static const struct assay_verb verbs[] = {
 	{ "pcrs", "[--tcti TCTI] [--json]", "Print the PCRs of every bank, as the TPM has them", cmd_pcrs,
 	  "assay-agent(8)" },
+	{ "log", "[--config FILE] [--json | --set-aside]", "Show the runtime log, and whether the TPM agrees", assay_cmd_agent_log,
+	  "assay-agent(8)" },
+	{ "measure disk", "[--config FILE] ROOTHASH | --dm NAME", "Measure the application disk", assay_cmd_measure_disk,
+	  "assay-agent(8)" },
+	{ "measure sentinel", "[--config FILE]", "Measure that the set-up has ended", assay_cmd_measure_sentinel,
+	  "assay-agent(8)" },
+	{ "measure container", "[--config FILE] [--list FILE] NAME ID", "Measure a container of the list",
+	  assay_cmd_measure_container, "assay-agent(8)" },
+	{ "measure containers", "[--config FILE] [--list FILE]", "Measure all containers of the list",
+	  assay_cmd_measure_containers, "assay-agent(8)" },
+	{ "measure request", "[--config FILE] FILE", "Measure what a job was asked to do", assay_cmd_measure_request,
+	  "assay-agent(8)" },
+	{ "measure timing", "[--config FILE] SECONDS", "Measure how long a job took", assay_cmd_measure_timing,
+	  "assay-agent(8)" },
+	{ "measure compute", "[--config FILE] FLOS", "Measure the compute that a job consumed", assay_cmd_measure_compute,
+	  "assay-agent(8)" },
+	{ "measure certificate", "[--config FILE] FILE", "Measure the certificate that TLS is served with",
+	  assay_cmd_measure_certificate, "assay-agent(8)" },
 	{ 0 },
 };
 

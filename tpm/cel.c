@@ -87,6 +87,15 @@ int assay_cel_add(struct assay_cel *cel, unsigned pcr, const struct assay_runtim
 	return 0;
 }
 
+void assay_cel_drop_last(struct assay_cel *cel)
+{
+	cel->n--;
+	free((void *)(uintptr_t)cel->records[cel->n].event.text);
+	/* push() makes room when n is a power of two: there may be more of it then, never less. */
+	if (cel->n == 0)
+		cel->banks = 0;
+}
+
 /* --- parsing ------------------------------------------------------------------------------------ */
 
 /* Exactly these members; they are all required. */

@@ -35,6 +35,9 @@ ASSAY_DEFINE_AUTO(assay_cel)
 int assay_cel_add(struct assay_cel *cel, unsigned pcr, const struct assay_runtime_event *ev, unsigned banks,
 		  const struct assay_cel_record **ret, struct assay_err *err) ASSAY_MUST;
 
+/* Takes the last one back: it could not be kept. */
+void assay_cel_drop_last(struct assay_cel *cel);
+
 /*
  * An array of records. Each is checked: members, recnum, PCR below 24, banks, and that its digests are those of what it
  * carries (ASSAY_E_MISMATCH names the record and the bank). What the events say is not looked at here.

@@ -94,7 +94,7 @@ copy_tree() {
 # agent_rooms MAP: what of ours went into the agent, but for what may.
 agent_strangers() {
 	sed -n 's/^LOAD \(.*\.[oa]\)$/\1/p' "$1" | grep -v '^/' |
-		grep -vE '^build/([a-z]+/)?obj/((core|tpm|attest)/[a-z0-9_]+|cli/(agent|cli))\.o$'
+		grep -vE '^build/([a-z]+/)?obj/((core|tpm|attest)/[a-z0-9_]+|cli/(agent(_[a-z]+)*|cli))\.o$'
 }
 
 @test "no parser of disks, file systems or programs is in the agent" {
