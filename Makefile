@@ -30,7 +30,7 @@ CC := $(if $(filter fuzz,$(VARIANT)),clang,cc)
 endif
 PKG_CONFIG ?= pkg-config
 
-PKGS := libcrypto jansson yaml-0.1 libarchive libnbd libsquashfs1
+PKGS := libcrypto jansson yaml-0.1 libarchive libcurl libnbd libsquashfs1
 AGENT_PKGS := libcrypto jansson yaml-0.1 libevent tss2-esys tss2-mu tss2-rc tss2-tctildr
 pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(AGENT_PKGS) 2>/dev/null)
 pkg_libs := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
@@ -47,7 +47,7 @@ variant_cflags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sani
 variant_cflags_coverage := -O0 --coverage
 variant_cflags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 # One set of objects for programs and library: with hidden symbols position-independent code costs the programs nothing.
-all_cflags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude -g -fPIC -fstack-protector-strong -pthread \
+all_cflags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude -g -fPIC -ffunction-sections -fstack-protector-strong -pthread \
 	-fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. -DASSAY_VERSION='"$(VERSION)"' $(WARN) \
 	$(pkg_cflags) $(variant_cflags_$(VARIANT)) $(CPPFLAGS) $(CFLAGS)
 variant_ldflags_asan := -fsanitize=address,undefined
@@ -114,12 +114,15 @@ $(OUT)/assay-agent: $(agent_obj)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(all_ldflags) -Wl,-Map=$@.map -o $@ $^ $(agent_libs) $(LDLIBS)
 
-# Sanitizers bring symbols that only programs have. It stays loaded: threads that used it clean up when they end.
+# What verifying does not call is left out. Sanitizers bring symbols that only programs have. It stays loaded: threads that
+# used it clean up when they end.
+so_libs := $(shell $(PKG_CONFIG) --libs libcrypto jansson 2>/dev/null)
+so_defs_release := -Wl,-z,defs
 so_ldflags := $(filter-out -pie,$(all_ldflags)) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,api/libassay.map \
-	-Wl,-z,nodelete $(if $(filter release,$(VARIANT)),-Wl,-z,defs)
+	-Wl,-z,nodelete -Wl,--gc-sections $(so_defs_$(VARIANT))
 $(OUT)/$(SONAME): $(filter $(OBJ)/api/%,$(lib_obj)) $(OUT)/libassay.a api/libassay.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(so_ldflags) -o $@ $(filter-out %.map,$^) $(pkg_libs) $(LDLIBS)
+	$(Q)$(CC) $(so_ldflags) -o $@ $(filter-out %.map,$^) $(so_libs) $(LDLIBS)
 
 $(OUT)/libassay.so: $(OUT)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@

@@ -137,7 +137,8 @@ ASSAY_PUBLIC enum assay_status assay_policy_set_measurements(struct assay_policy
 
 /**
  * assay_policy_option() - what few need.
- * @name: an option of assay-verify(1) without its dashes: "platform", "phase", "ignore-pcr", "log-pcr", "state"
+ * @name: an option of assay-verify(1) without its dashes: "name", "threshold", "platform", "phase", "ignore-pcr",
+ *	"log-pcr", "state"
  * @value: its argument
  *
  * ASSAY_BAD_CALL for a name that is not known. With "state", a file, each verification reads and writes that file.
@@ -182,7 +183,7 @@ ASSAY_PUBLIC void assay_result_free(struct assay_result *result);
 /** assay_result_status() - what assay_verify() answered. */
 ASSAY_PUBLIC enum assay_status assay_result_status(const struct assay_result *result);
 
-/** assay_result_message() - one line for people: which manifest was matched, the first refusal, or what went wrong. */
+/** assay_result_message() - one line for people: which manifest was matched, the first refusal, or what went wrong. Safe. */
 ASSAY_PUBLIC const char *assay_result_message(const struct assay_result *result);
 
 /** assay_result_refusals() - how many reasons there are not to trust it; 0 unless ASSAY_REFUSED. */
@@ -191,7 +192,7 @@ ASSAY_PUBLIC size_t assay_result_refusals(const struct assay_result *result);
 /** assay_result_code() - reason number @i for programs, "nonce"; NULL past the last. docs/API.md lists them. */
 ASSAY_PUBLIC const char *assay_result_code(const struct assay_result *result, size_t i);
 
-/** assay_result_text() - reason number @i for people, one line; NULL past the last. */
+/** assay_result_text() - reason number @i for people; NULL past the last. It may quote the proof: escape it for terminals. */
 ASSAY_PUBLIC const char *assay_result_text(const struct assay_result *result, size_t i);
 
 /** assay_result_json() - the whole verdict, assay.verdict/1, in UTF-8; NULL unless verified or refused, or without memory. */

@@ -50,6 +50,9 @@ check+=(softhsm2 swtpm swtpm-tools tpm2-openssl tpm2-tools)
 [[ $release != debian-13 ]] || check+=(pkcs11-provider)
 bench+=(jq)
 
+# Programs that use the library, in C, C++ and Python.
+check+=(g++ mypy python3-requests)
+
 # A matrix of images and platforms, here or on a cluster; a cluster and a registry of one machine for the tests.
 matrix=(ninja-build python3 python3-yaml)
 slurm=(slurm-client)

@@ -89,6 +89,7 @@ copy_tree() {
 	run ! grep -E '^-' "$tmp/files"
 	run ! grep -aE "(^|[^a-zA-Z0-9_.])$folders" build/assay
 	run ! grep -aE "(^|[^a-zA-Z0-9_.])$folders" build/assay-agent
+	run ! grep -aE "(^|[^a-zA-Z0-9_.])$folders" build/libassay.so.0
 }
 
 # agent_rooms MAP: what of ours went into the agent, but for what may.
@@ -127,18 +128,23 @@ agent_strangers() {
 	own_make -C "$b" all
 	cmp "$a/build/assay" "$b/build/assay"
 	cmp "$a/build/assay-agent" "$b/build/assay-agent"
+	cmp "$a/build/libassay.so.0" "$b/build/libassay.so.0"
 
 	command -v lld-link > /dev/null && command -v mformat > /dev/null && command -v sfdisk > /dev/null ||
 		skip "the builds are equal; for the installation lld, mtools or sfdisk is missing"
-	own_make -C "$a" install DESTDIR="$tmp/dest" PREFIX=/opt/assay > "$tmp/log"
+	own_make -C "$a" install DESTDIR="$tmp/dest" PREFIX=/opt/assay PYTHONDIR=/opt/assay/python > "$tmp/log"
 	[ "$("$tmp/dest/opt/assay/bin/assay" --version)" = "assay $(cat VERSION)" ]
 	"$tmp/dest/opt/assay/bin/assay" platform show "$tmp/dest/opt/assay/share/assay/platforms/azure-trusted-launch.yaml" > /dev/null
-	[ "$(find "$tmp/dest" -name '*.[158]' | wc -l)" = "$(find man -type f | wc -l)" ]
+	[ "$(find "$tmp/dest" -name '*.[1358]' | wc -l)" = "$(find man -type f | wc -l)" ]
 	[ -e "$tmp/dest/opt/assay/share/man/man8/assay-agent.8" ]
+	[ "$(PKG_CONFIG_PATH=$tmp/dest/opt/assay/lib/pkgconfig pkg-config --libs --cflags libassay | xargs)" = "-I/opt/assay/include -L/opt/assay/lib -lassay" ]
+	[ "$(readlink "$tmp/dest/opt/assay/lib/libassay.so")" = libassay.so.0 ]
+	[ -e "$tmp/dest/opt/assay/include/assay.h" ]
+	ASSAY_LIBRARY=$tmp/dest/opt/assay/lib/libassay.so.0 PYTHONPATH=$tmp/dest/opt/assay/python python3 -B -c 'import assay; assay.version()'
 	# As a distribution would: another's files are there and have to stay.
 	touch "$tmp/dest/opt/assay/bin/other" "$tmp/dest/opt/assay/share/man/man1/other.1"
-	own_make -C "$a" uninstall DESTDIR="$tmp/dest" PREFIX=/opt/assay > "$tmp/log"
-	[ "$(find "$tmp/dest" -type f -printf '%f\n' | sort | tr '\n' ' ')" = "other other.1 " ]
+	own_make -C "$a" uninstall DESTDIR="$tmp/dest" PREFIX=/opt/assay PYTHONDIR=/opt/assay/python > "$tmp/log"
+	[ "$(find "$tmp/dest" ! -type d -printf '%f\n' | sort | tr '\n' ' ')" = "other other.1 " ]
 	[ -z "$(find "$tmp/dest" -path '*share/assay*')" ]
 }
 
