@@ -172,7 +172,7 @@ static int load_list(const char *path, const char *config_path, struct assay_jso
 		path = config->containers;
 		if (!path)
 			return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET,
-					  "the configuration has no 'containers', and --list is missing");
+					  "the configuration has no 'containers', and no list is given");
 	}
 	if (assay_json_load(path, &list, err) < 0)
 		return assay_wrap(err, "%s", path);
@@ -231,8 +231,10 @@ int assay_cmd_measure_containers(const struct assay_verb *verb, int argc, char *
 	struct assay_err err;
 	struct adding adding = { &events, &err };
 
-	if (!options(verb, argc, argv, "list", &config, &list_path) || argc != optind)
+	if (!options(verb, argc, argv, NULL, &config, NULL) || argc - optind > 1)
 		return assay_cli_usage(verb);
+	if (argc > optind)
+		list_path = argv[optind];
 	if (load_list(list_path, config, &list, &err) < 0)
 		return assay_cli_fail(NULL, &err);
 	if (assay_json_each(list, add_listed, &adding) != 0) {

@@ -39,6 +39,9 @@ static const struct field image[] = { { "spec", MEMBERS, false, image_spec }, { 
 static const struct field tree_hash[] = { { "hash", SHA256 }, { "files", COUNT }, { NULL, END } };
 static const struct field tree[] = { { "spec", MEMBERS, false, path_spec }, { "resolved", MEMBERS, false, tree_hash }, { NULL, END } };
 
+static const struct field weights_hash[] = { { "hash", SHA256, true }, { "fsverity", SHA256, true }, { "files", COUNT }, { NULL, END } };
+static const struct field weights[] = { { "spec", MEMBERS, false, path_spec }, { "resolved", MEMBERS, false, weights_hash }, { NULL, END } };
+
 static const struct field file_hash[] = { { "hash", SHA256, true }, { "fsverity", SHA256, true }, { "size", COUNT }, { NULL, END } };
 static const struct field file[] = { { "spec", MEMBERS, false, path_spec }, { "resolved", MEMBERS, false, file_hash }, { NULL, END } };
 
@@ -62,7 +65,7 @@ static const struct shape {
 	[ASSAY_RUN_CONTAINER] = { image },
 	[ASSAY_RUN_CODE] = { tree },
 	[ASSAY_RUN_WEIGHTS_FILE] = { file, .parent = "resolved", .either = "hash", .or = "fsverity" },
-	[ASSAY_RUN_WEIGHTS_TREE] = { tree },
+	[ASSAY_RUN_WEIGHTS_TREE] = { weights, .parent = "resolved", .either = "hash", .or = "fsverity" },
 	[ASSAY_RUN_INPUT] = { input },
 	[ASSAY_RUN_CONFIGURATION] = { config, .parent = "spec", .either = "path", .or = "config_file" },
 	[ASSAY_RUN_OUTPUTS] = { one, .array = true },

@@ -79,12 +79,17 @@ static void words_outputs(struct assay_str *s, const struct assay_json *content)
 		assay_str_add(s, ", and %zu more", n - MAX_TOLD);
 }
 
-static void words_weights(struct assay_str *s, const struct assay_json *spec, const struct assay_json *resolved)
+/* A tree with the number of its files, a file with its size. */
+static void words_files(struct assay_str *s, const char *what, const struct assay_json *spec, const struct assay_json *resolved)
 {
-	add_member(s, spec, "weights ", "path");
+	const bool tree = assay_json_get(resolved, "files") != NULL;
+	const struct assay_json *n = assay_json_get(resolved, tree ? "files" : "size");
+	int64_t count;
+
+	add_member(s, spec, what, "path");
 	assay_str_add(s, ": ");
-	add_number(s, assay_json_get(resolved, "size"));
-	assay_str_add(s, " bytes, ");
+	add_number(s, n);
+	assay_str_add(s, tree ? " file%s, " : " byte%s, ", assay_json_get_int(n, &count) && count == 1 ? "" : "s");
 	if (assay_json_get(resolved, "fsverity"))
 		assay_str_add(s, "fs-verity ");
 	add_hash(s, resolved, assay_json_get(resolved, "fsverity") ? "fsverity" : "hash");
@@ -126,16 +131,13 @@ static void words_event(struct assay_str *s, enum assay_runtime_kind kind, const
 		add_member(s, spec, "container ", "image_name");
 		add_member(s, resolved, " is ", "id");
 		return;
-	case ASSAY_RUN_WEIGHTS_FILE:
-		words_weights(s, spec, resolved);
-		return;
 	case ASSAY_RUN_CODE:
+		words_files(s, "server code ", spec, resolved);
+		return;
+	case ASSAY_RUN_WEIGHTS_FILE:
 	case ASSAY_RUN_WEIGHTS_TREE:
-		add_member(s, spec, kind == ASSAY_RUN_CODE ? "server code " : "weights ", "path");
-		assay_str_add(s, ": ");
-		add_number(s, assay_json_get(resolved, "files"));
-		assay_str_add(s, " files, ");
-		break;
+		words_files(s, "weights ", spec, resolved);
+		return;
 	case ASSAY_RUN_INPUT:
 		words_input(s, spec);
 		assay_str_add(s, ": ");

@@ -110,7 +110,10 @@ static const struct {
 	  "weights /m: 3 bytes, fs-verity sha256:" H },
 	{ ASSAY_CARRY_EVENT, ASSAY_RUN_WEIGHTS_TREE,
 	  EVENT("weights_tree", "{\"spec\":{\"path\":\"/m\"},\"resolved\":{\"hash\":\"sha256:" H "\",\"files\":1}}"),
-	  "weights /m: 1 files, sha256:" H },
+	  "weights /m: 1 file, sha256:" H },
+	{ ASSAY_CARRY_EVENT, ASSAY_RUN_WEIGHTS_TREE,
+	  EVENT("weights_tree", "{\"spec\":{\"path\":\"/m\"},\"resolved\":{\"fsverity\":\"sha256:" H "\",\"files\":2}}"),
+	  "weights /m: 2 files, fs-verity sha256:" H },
 	{ ASSAY_CARRY_EVENT, ASSAY_RUN_INPUT,
 	  EVENT("input_resource", "{\"spec\": {\"resource_proto\": {\"resource_type\": \"model\", \"repo\": \"https://h.example/T\", "
 				  "\"hash\": \"036fa4651240b9a1487f709833b9e4b96b4c1574\", \"path\": \"model/T\"}}, \"resolved\": "
