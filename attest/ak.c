@@ -6,15 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <openssl/bio.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "core/limits.h"
 #include "core/src.h"
 #include "core/text.h"
+#include "tpm/credential.h"
 
 #define AZURE_KEY 0x81000003U
 #define AZURE_CERTIFICATE 0x01c101d0U
@@ -160,44 +159,12 @@ static int add_file(struct assay_ak *ak, const char *path, struct assay_err *err
 	return r < 0 ? assay_wrap(err, "%s", path) : 0;
 }
 
-static bool same_number(const BIGNUM *n, const uint8_t *p, size_t len)
-{
-	BIGNUM *other = BN_bin2bn(p, (int)len, NULL);
-	const bool same = other && n && BN_cmp(n, other) == 0;
-
-	BN_free(other);
-	return same;
-}
-
-static bool same_key(EVP_PKEY *pkey, const struct assay_tpm_public *pub)
-{
-	const bool rsa = pub->kind == ASSAY_TPM_RSA;
-	BIGNUM *a = NULL, *b = NULL;
-	bool same = false;
-
-	if (EVP_PKEY_get_base_id(pkey) != (rsa ? EVP_PKEY_RSA : EVP_PKEY_EC))
-		return false;
-	if (rsa) {
-		same = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &a) > 0 &&
-		       EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &b) > 0 && same_number(a, pub->n, pub->n_len) &&
-		       BN_is_word(b, pub->exponent);
-	} else {
-		same = EVP_PKEY_get_bits(pkey) == (int)pub->bits && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_EC_PUB_X, &a) > 0 &&
-		       EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, &b) > 0 && same_number(a, pub->x, pub->x_len) &&
-		       same_number(b, pub->y, pub->y_len);
-	}
-	BN_free(a);
-	BN_free(b);
-	ERR_clear_error();
-	return same;
-}
-
 int assay_ak_match(const char *pem, const struct assay_tpm_public *public, const char *what, struct assay_err *err)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	X509 *x = bio ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
 	EVP_PKEY *pkey = x ? X509_get0_pubkey(x) : NULL;
-	const bool same = pkey && same_key(pkey, public);
+	const bool same = pkey && assay_tpm_public_is(public, pkey);
 
 	X509_free(x);
 	BIO_free(bio);

@@ -91,6 +91,8 @@ static const struct assay_verb verbs[] = {
 	  "assay-agent(8)" },
 	{ "measure certificate", "[--config FILE] FILE", "Measure the certificate that TLS is served with",
 	  assay_cmd_measure_certificate, "assay-agent(8)" },
+	{ "proof", "[--config FILE] [--nonce HEX] [--format FORMAT] [-o FILE]", "Write a proof of what runs on this machine",
+	  assay_cmd_agent_proof, "assay-agent(8)" },
 	{ 0 },
 };
 

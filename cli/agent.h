@@ -17,6 +17,7 @@ void assay_agent_free(struct assay_agent **agent);
 ASSAY_DEFINE_AUTO(assay_agent)
 
 int assay_cmd_agent_log(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_agent_proof(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_measure_disk(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_measure_sentinel(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_measure_container(const struct assay_verb *verb, int argc, char **argv);

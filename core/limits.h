@@ -273,4 +273,7 @@
 /* What comes with methods that are refused, and is read so that they can be told. */
 #define ASSAY_SERVE_MAX_BODY (64U << 10)
 
+/* A request for a certificate, a challenge, an answer: an endorsement key's certificate is 1 to 2 KiB of it. */
+#define ASSAY_ENROLL_MAX_FILE (64U << 10)
+
 #endif
