@@ -93,6 +93,8 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_measure_certificate, "assay-agent(8)" },
 	{ "proof", "[--config FILE] [--nonce HEX] [--format FORMAT] [-o FILE]", "Write a proof of what runs on this machine",
 	  assay_cmd_agent_proof, "assay-agent(8)" },
+	{ "tls", "[--config FILE] [--days N] [--renew] [--allow-disk]", "Make the TLS key and certificate, measure, publish them",
+	  assay_cmd_agent_tls, "assay-agent(8)" },
 	{ 0 },
 };
 
