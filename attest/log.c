@@ -224,10 +224,16 @@ static int examine(struct assay_agent_log *log, enum assay_log_state *ret, struc
 
 /* --- opening ------------------------------------------------------------------------------------ */
 
-/* Locked; *ret_text is NULL where there is no log. */
-static int open_file(const struct assay_agent_config *config, struct assay_tpm *tpm, struct assay_agent_log **ret, char **ret_text,
-		     struct assay_err *err)
+int assay_agent_log_lock(const struct assay_agent_config *config, struct assay_log_file **ret, struct assay_err *err)
 {
+	return assay_log_file_lock(config->log, ret, err);
+}
+
+/* Takes the lock over, on failure too; *ret_text is NULL where there is no log. */
+static int open_file(const struct assay_agent_config *config, struct assay_log_file **lock, struct assay_tpm *tpm,
+		     struct assay_agent_log **ret, char **ret_text, struct assay_err *err)
+{
+	ASSAY_AUTO(assay_log_file) *file = assay_steal(lock);
 	ASSAY_AUTO(assay_agent_log) *log = calloc(1, sizeof(*log));
 	ASSAY_AUTO_FREE char *text = NULL;
 	struct assay_err why;
@@ -241,8 +247,7 @@ static int open_file(const struct assay_agent_config *config, struct assay_tpm *
 		return assay_fail_mem(err);
 	for (unsigned k = 0; k < ASSAY_N_RUNTIME_KINDS; k++)
 		log->mask |= 1U << config->pcrs[k];
-	if (assay_log_file_lock(config->log, &log->file, err) < 0)
-		return -1;
+	log->file = assay_steal(&file);
 	if (assay_log_file_read(log->file, &text, &why) < 0 && why.code != ASSAY_E_NOTFOUND) {
 		if (err)
 			*err = why;
@@ -288,12 +293,22 @@ static int complete(struct assay_agent_log *log, struct assay_err *err)
 int assay_agent_log_open(const struct assay_agent_config *config, struct assay_tpm *tpm, struct assay_agent_log **ret,
 			 struct assay_err *err)
 {
+	struct assay_log_file *lock = NULL;
+
+	if (assay_agent_log_lock(config, &lock, err) < 0)
+		return -1;
+	return assay_agent_log_open_locked(config, &lock, tpm, ret, err);
+}
+
+int assay_agent_log_open_locked(const struct assay_agent_config *config, struct assay_log_file **lock, struct assay_tpm *tpm,
+				struct assay_agent_log **ret, struct assay_err *err)
+{
 	ASSAY_AUTO(assay_agent_log) *log = NULL;
 	ASSAY_AUTO_FREE char *text = NULL;
 	struct assay_err why = { 0 };
 	enum assay_log_state state;
 
-	if (open_file(config, tpm, &log, &text, err) < 0)
+	if (open_file(config, lock, tpm, &log, &text, err) < 0)
 		return -1;
 	if (!text) {
 		if (begin(log, err) < 0)
@@ -318,13 +333,13 @@ int assay_agent_log_open(const struct assay_agent_config *config, struct assay_t
 	return 0;
 }
 
-int assay_agent_log_look(const struct assay_agent_config *config, struct assay_tpm *tpm, struct assay_cel **ret,
-			 enum assay_log_state *ret_state, struct assay_err *ret_why, struct assay_err *err)
+int assay_agent_log_look(const struct assay_agent_config *config, struct assay_log_file **lock, struct assay_tpm *tpm,
+			 struct assay_cel **ret, enum assay_log_state *ret_state, struct assay_err *ret_why, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_agent_log) *log = NULL;
 	ASSAY_AUTO_FREE char *text = NULL;
 
-	if (open_file(config, tpm, &log, &text, err) < 0)
+	if (open_file(config, lock, tpm, &log, &text, err) < 0)
 		return -1;
 	if (!text)
 		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "%s: there is no log", config->log);
@@ -334,7 +349,8 @@ int assay_agent_log_look(const struct assay_agent_config *config, struct assay_t
 	return 0;
 }
 
-int assay_agent_log_set_aside(const struct assay_agent_config *config, struct assay_tpm *tpm, char **ret_path, struct assay_err *err)
+int assay_agent_log_set_aside(const struct assay_agent_config *config, struct assay_log_file **lock, struct assay_tpm *tpm,
+			      char **ret_path, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_agent_log) *log = NULL;
 	ASSAY_AUTO_FREE char *text = NULL;
@@ -342,7 +358,7 @@ int assay_agent_log_set_aside(const struct assay_agent_config *config, struct as
 	struct assay_pcrs zero;
 	bool earlier;
 
-	if (open_file(config, tpm, &log, &text, err) < 0)
+	if (open_file(config, lock, tpm, &log, &text, err) < 0)
 		return -1;
 	if (!text)
 		return assay_fail(err, ASSAY_E_NOTFOUND, ASSAY_NO_OFFSET, "%s: there is no log", config->log);

@@ -20,6 +20,15 @@
 struct assay_agent_log;
 
 /*
+ * The lock alone, for who connects to the TPM after it: there are TPMs that talk to one at a time (swtpm, /dev/tpm0), and
+ * whoever has the connection and waits for the lock would wait for one who has the lock and waits for the connection.
+ */
+struct assay_log_file;
+int assay_agent_log_lock(const struct assay_agent_config *config, struct assay_log_file **ret, struct assay_err *err) ASSAY_MUST;
+void assay_log_file_free(struct assay_log_file **lock);
+ASSAY_DEFINE_AUTO(assay_log_file)
+
+/*
  * Waits some seconds for the lock; makes a log when there is none. Borrows config and tpm. Refused:
  *   ASSAY_E_MISMATCH     the PCRs are not those of the log: which PCR, which bank, expected and found; the same of a new
  *                        log when a PCR of the plan is not zero, with who usually extends that one
@@ -29,6 +38,9 @@ struct assay_agent_log;
  */
 int assay_agent_log_open(const struct assay_agent_config *config, struct assay_tpm *tpm, struct assay_agent_log **ret,
 			 struct assay_err *err) ASSAY_MUST;
+/* The same with a lock that is handed over, on failure too. */
+int assay_agent_log_open_locked(const struct assay_agent_config *config, struct assay_log_file **lock, struct assay_tpm *tpm,
+				struct assay_agent_log **ret, struct assay_err *err) ASSAY_MUST;
 /* Gives the lock back. */
 void assay_agent_log_free(struct assay_agent_log **log);
 ASSAY_DEFINE_AUTO(assay_agent_log)
@@ -53,8 +65,8 @@ int assay_agent_measure_content(struct assay_agent_log *log, enum assay_runtime_
  * Moves a log out of the way, to LOG.1, LOG.2, …: one of an earlier boot, or one that no PCR of the plan knows of.
  * ASSAY_E_USAGE when it is of this boot, ASSAY_E_NOTFOUND when there is none.
  */
-int assay_agent_log_set_aside(const struct assay_agent_config *config, struct assay_tpm *tpm, char **ret_path,
-			      struct assay_err *err) ASSAY_MUST;
+int assay_agent_log_set_aside(const struct assay_agent_config *config, struct assay_log_file **lock, struct assay_tpm *tpm,
+			      char **ret_path, struct assay_err *err) ASSAY_MUST;
 
 /* How a log stands to the TPM. */
 enum assay_log_state {
@@ -67,7 +79,8 @@ enum assay_log_state {
  * Looks, and changes nothing. *ret_why: what is wrong, for EARLIER and DIFFERS. ASSAY_E_NOTFOUND when there is no log,
  * ASSAY_E_CORRUPT when it is none.
  */
-int assay_agent_log_look(const struct assay_agent_config *config, struct assay_tpm *tpm, struct assay_cel **ret,
-			 enum assay_log_state *ret_state, struct assay_err *ret_why, struct assay_err *err) ASSAY_MUST;
+int assay_agent_log_look(const struct assay_agent_config *config, struct assay_log_file **lock, struct assay_tpm *tpm,
+			 struct assay_cel **ret, enum assay_log_state *ret_state, struct assay_err *ret_why,
+			 struct assay_err *err) ASSAY_MUST;
 
 #endif

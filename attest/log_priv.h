@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "tpm/cel.h"
+#include "attest/log.h"
 
 struct assay_log_file {
 	char *path;
@@ -16,8 +16,6 @@ struct assay_log_file {
 
 /* Makes the folder and LOG.lock where they are missing, and waits for the lock. */
 int assay_log_file_lock(const char *path, struct assay_log_file **ret, struct assay_err *err) ASSAY_MUST;
-void assay_log_file_free(struct assay_log_file **file);
-ASSAY_DEFINE_AUTO(assay_log_file)
 
 /* *ret_text: its whole lines, with a NUL after them; fresh. ASSAY_E_NOTFOUND: there is no log. */
 int assay_log_file_read(struct assay_log_file *file, char **ret_text, struct assay_err *err) ASSAY_MUST;

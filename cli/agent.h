@@ -6,9 +6,10 @@
 #include "attest/log.h"
 #include "cli/cli.h"
 
-/* Configuration and TPM of one call. */
+/* Configuration and TPM of one call, and the log's lock, which is taken before the TPM is connected. */
 struct assay_agent {
 	struct assay_agent_config *config;
+	struct assay_log_file *lock;
 	struct assay_tpm *tpm;
 };
 /* path: of --config, or NULL. */

@@ -13,6 +13,7 @@ void assay_agent_free(struct assay_agent **p)
 	if (!agent)
 		return;
 	assay_tpm_free(&agent->tpm);
+	assay_log_file_free(&agent->lock);
 	assay_agent_config_free(&agent->config);
 	free(agent);
 }
@@ -23,7 +24,9 @@ int assay_agent_open(const char *path, struct assay_agent **ret, struct assay_er
 
 	if (!agent)
 		return assay_fail_mem(err);
-	if (assay_agent_config_load(path, &agent->config, err) < 0 || assay_tpm_open(agent->config->tcti, &agent->tpm, err) < 0)
+	if (assay_agent_config_load(path, &agent->config, err) < 0 ||
+	    assay_agent_log_lock(agent->config, &agent->lock, err) < 0 ||
+	    assay_tpm_open(agent->config->tcti, &agent->tpm, err) < 0)
 		return -1;
 	*ret = assay_steal(&agent);
 	return 0;
@@ -67,13 +70,13 @@ static int print_json(const struct assay_cel *cel, enum assay_log_state state, c
 	return assay_cli_write_json(o, "-");
 }
 
-static int show(const struct assay_agent *agent, bool json)
+static int show(struct assay_agent *agent, bool json)
 {
 	ASSAY_AUTO(assay_cel) *cel = NULL;
 	struct assay_err err, why = { 0 };
 	enum assay_log_state state;
 
-	if (assay_agent_log_look(agent->config, agent->tpm, &cel, &state, &why, &err) < 0)
+	if (assay_agent_log_look(agent->config, &agent->lock, agent->tpm, &cel, &state, &why, &err) < 0)
 		return assay_cli_fail(NULL, &err);
 	if (json && print_json(cel, state, &why) != ASSAY_EXIT_OK)
 		return ASSAY_EXIT_FAIL;
@@ -122,7 +125,7 @@ int assay_cmd_agent_log(const struct assay_verb *verb, int argc, char **argv)
 		return assay_cli_fail(NULL, &err);
 	if (!set_aside)
 		return show(agent, json);
-	if (assay_agent_log_set_aside(agent->config, agent->tpm, &moved, &err) < 0)
+	if (assay_agent_log_set_aside(agent->config, &agent->lock, agent->tpm, &moved, &err) < 0)
 		return assay_cli_fail(NULL, &err);
 	printf("%s\n", moved);
 	return ASSAY_EXIT_OK;

@@ -68,8 +68,9 @@ static int measure_all(const struct assay_events *events, struct assay_agent_log
 
 int assay_events_measure(struct assay_events *events, const char *config)
 {
-	ASSAY_AUTO(assay_agent) *agent = NULL;
+	/* In this order: the lock is given back last. */
 	ASSAY_AUTO(assay_agent_log) *log = NULL;
+	ASSAY_AUTO(assay_agent) *agent = NULL;
 	struct assay_err err;
 	int r;
 
@@ -77,7 +78,7 @@ int assay_events_measure(struct assay_events *events, const char *config)
 	if (r == 0)
 		r = assay_agent_open(config, &agent, &err);
 	if (r == 0)
-		r = assay_agent_log_open(agent->config, agent->tpm, &log, &err);
+		r = assay_agent_log_open_locked(agent->config, &agent->lock, agent->tpm, &log, &err);
 	if (r == 0)
 		r = measure_all(events, log, &err);
 	assay_events_clear(events);

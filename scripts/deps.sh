@@ -43,6 +43,8 @@ esac
 # Streams of initrds: headers; the libraries come with libarchive.
 build+=(libbz2-dev liblz4-dev liblzma-dev libzstd-dev zlib1g-dev)
 check+=(lz4)
+# Digests of fs-verity.
+check+=(fsverity)
 # Certificates that were valid some years ago.
 check+=(faketime)
 # Tokens and TPMs that sign; the provider for tokens is in Debian 13, and fetched for 12.
