@@ -71,6 +71,7 @@ int assay_cmd_manifest_show(const struct assay_verb *verb, int argc, char **argv
 int assay_cmd_manifest_sign(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_manifest_verify(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_audit(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_verify(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_platform_probe(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_platform_learn(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_platform_show(const struct assay_verb *verb, int argc, char **argv);

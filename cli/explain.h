@@ -23,6 +23,9 @@ struct assay_cli_explained {
 	bool tie;	    /* another agrees as well */
 };
 
+/* Text in one line in which nothing steers a terminal; letters of any script stay. */
+void assay_cli_print_safe(const char *s);
+
 int assay_cli_explained_print(const struct assay_cli_explained *a, struct assay_err *err) ASSAY_MUST;
 /* assay.explanation/1 */
 struct assay_json *assay_cli_explained_json(const struct assay_cli_explained *a);

@@ -17,7 +17,7 @@ static const char *const row_names[] = {
 /* --- for people --------------------------------------------------------------------------------- */
 
 /* Text out of files, in one line in which nothing steers a terminal; letters of any script stay. */
-static void print_safe(const char *s)
+void assay_cli_print_safe(const char *s)
 {
 	size_t left = strlen(s);
 
@@ -41,7 +41,7 @@ static void print_safe(const char *s)
 static void print_line(const char *before, const char *words)
 {
 	printf("%s", before);
-	print_safe(words);
+	assay_cli_print_safe(words);
 	putchar('\n');
 }
 
@@ -67,15 +67,15 @@ static int print_row(const struct assay_row *row, enum assay_bank bank, struct a
 	printf("  %-14s  %3zu  %-32s  %-16s  ", row_names[row->kind], row->real ? row->n_real : row->n_pred,
 	       name ? name : unknown, short_hex(row->real ? &row->real->digests : &row->pred->values[0], bank, a));
 	if (words)
-		print_safe(words);
+		assay_cli_print_safe(words);
 	if (!row->real || row->kind == ASSAY_ROW_CHANGED) {
 		if (row->kind == ASSAY_ROW_CHANGED)
 			printf("\n  %14s  %3s  %32s  %-16s  ", "", "", "expected",
 			       short_hex(&row->pred->values[0], bank, b));
-		print_safe(row->pred->source);
+		assay_cli_print_safe(row->pred->source);
 		if (row->pred->detail) {
 			printf(": ");
-			print_safe(row->pred->detail);
+			assay_cli_print_safe(row->pred->detail);
 		}
 		if (row->pred->n_values > 1)
 			printf(" (one of %zu accepted)", row->pred->n_values);
@@ -109,7 +109,7 @@ static int print_pcr(const struct assay_cli_explained *a, unsigned pcr, struct a
 		printf("; the log does not lead to the register");
 	if (p->note) {
 		printf("; ");
-		print_safe(p->note);
+		assay_cli_print_safe(p->note);
 	}
 	putchar('\n');
 	if (!rows)
@@ -127,16 +127,16 @@ static void print_choice(const struct assay_cli_explained *a)
 
 	if (a->m) {
 		printf("manifest ");
-		print_safe(a->m->name);
+		assay_cli_print_safe(a->m->name);
 		printf(" release %llu, ", (unsigned long long)a->m->release);
 	}
 	printf("platform ");
-	print_safe(name ? name : "without a name");
+	assay_cli_print_safe(name ? name : "without a name");
 	if (a->chosen) {
 		printf(": %s of ", a->tie ? "the first that agrees best" : "the one that agrees best");
 		for (size_t i = 0; i < a->n_choices; i++) {
 			printf("%s", i ? ", " : "");
-			print_safe(a->choices[i].platform);
+			assay_cli_print_safe(a->choices[i].platform);
 			printf(" (%zu of %zu)", a->choices[i].equal, a->choices[i].compared);
 		}
 		printf("%s; --platform takes another", a->tie ? "; another agrees as well" : "");

@@ -57,6 +57,11 @@ static const struct assay_verb verbs[] = {
 	  "FILE --disk DISK [--data DISK]... [--platform P.yaml]... [--name NAME] [--release N] [--not-before TIME] "
 	  "[--expires TIME] [--allow-backing] [--json]",
 	  "Make a manifest again from the disk, and say of each of its claims whether it agrees", assay_cmd_audit },
+	{ "verify",
+	  "PROOF --trust DIR... (--manifest FILE... (--key PUB | --ca CA.pem --identity NAME)... [--state FILE] [--min-release N] "
+	  "[--platform NAME] | --pcrs FILE) [--log-pcr N] [--nonce HEX] [--tls-cert FILE] [--at TIME] [--expect K=V]... "
+	  "[--ignore-pcr N]... [--phase PHASE] [--json]",
+	  "Check a machine's proof: its key, its quote, and that it runs what a manifest says", assay_cmd_verify },
 	{ "platform probe", "--qemu COMMAND [OPTION]... -o FILE.yaml",
 	  "Boot the probe on a QEMU machine and write the machine's profile",
 	  assay_cmd_platform_probe },

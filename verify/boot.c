@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tpm/event.h"
 #include "verify/judge_priv.h"
 
 #define BOOT_PCRS ASSAY_PREDICTED_PCRS
@@ -196,6 +197,18 @@ static const char *const cause_words[] = {
 	[ASSAY_CAUSE_OTHER] = "another event",
 };
 
+/* A UKI is another one for what is in it, if the log tells that. */
+static enum assay_cause_kind lead_of(const struct assay_explanation *e, size_t i)
+{
+	const enum assay_cause_kind kind = e->causes[i].kind;
+
+	for (size_t k = i + 1; kind == ASSAY_CAUSE_UKI && k < e->n_causes; k++)
+		if (e->causes[k].follows && (e->causes[k].kind == ASSAY_CAUSE_KERNEL || e->causes[k].kind == ASSAY_CAUSE_CMDLINE ||
+					     e->causes[k].kind == ASSAY_CAUSE_INITRD))
+			return e->causes[k].kind;
+	return kind;
+}
+
 /* The first cause that does not follow from another one leads. */
 static void tell_causes(struct assay_proof_verdict *v)
 {
@@ -203,7 +216,7 @@ static void tell_causes(struct assay_proof_verdict *v)
 		const struct assay_cause *c = &v->explanation->causes[i];
 
 		if (!c->follows)
-			assay_proof_refuse(v, ASSAY_STEP_BOOT, ASSAY_PROOF_PCR, "%s: %s", cause_words[c->kind], c->words);
+			assay_proof_refuse(v, ASSAY_STEP_BOOT, ASSAY_PROOF_PCR, "%s: %s", cause_words[lead_of(v->explanation, i)], c->words);
 	}
 }
 
@@ -215,10 +228,20 @@ static bool is_explained(const struct assay_proof_verdict *v, unsigned pcr)
 	return false;
 }
 
-/* A PCR that the boot leaves at zero: what is in it came later, and should be in the log. */
-static bool is_runtime_value(const struct assay_judged_pcr *c)
+/* Does the firmware's log have events in it? */
+static bool is_in_boot_log(const struct assay_proof_verdict *v, unsigned pcr)
 {
-	return c->records > 0 || (c->has_expected && c->pcr != 12 && c->pcr != 13 && is_zero(c->expected, assay_bank_size(c->bank)));
+	for (size_t i = 0; v->log && i < v->log->n; i++)
+		if (v->log->events[i].pcr == pcr && v->log->events[i].type != EV_NO_ACTION)
+			return true;
+	return false;
+}
+
+/* A PCR that the boot leaves at zero: what is in it came later, and should be in the log. */
+static bool is_runtime_value(const struct machine *m, const struct assay_expectation *e, const struct assay_judged_pcr *c)
+{
+	return c->records > 0 || (e->prediction && c->has_expected && c->pcr != 12 && c->pcr != 13 &&
+				  is_zero(c->expected, assay_bank_size(c->bank)) && !is_in_boot_log(m->v, c->pcr));
 }
 
 static void refuse_log_value(struct assay_proof_verdict *v, const struct assay_judged_pcr *c)
@@ -246,7 +269,7 @@ static void refuse_cell(const struct machine *m, const struct assay_expectation 
 				   c->pcr, assay_bank_name(c->bank), why ? ": " : "", why ? why : "");
 	} else if (is_misplaced(m, e, c->pcr)) {
 		return; /* has been told */
-	} else if (is_runtime_value(c)) {
+	} else if (is_runtime_value(m, e, c)) {
 		refuse_log_value(m->v, c);
 	} else if (!is_explained(m->v, c->pcr)) {
 		assay_proof_refuse(m->v, ASSAY_STEP_BOOT, ASSAY_PROOF_PCR, "PCR %u (%s) differs%s%s: expected %s%s, quoted %s", c->pcr,
@@ -361,6 +384,10 @@ static int explain(const struct machine *m, const struct assay_expectation *e, s
 	if (!e->prediction || !m->v->log || m->v->log->format == ASSAY_LOG_CCEL)
 		return 0;
 	before_runtime(m, before);
+	/* What came after the boot is explained by its own log. */
+	for (size_t i = 0; i < m->v->n_pcrs; i++)
+		if (is_runtime_value(m, e, &m->v->pcrs[i]))
+			memset(before->v[m->v->pcrs[i].bank][m->v->pcrs[i].pcr], 0, ASSAY_MAX_DIGEST);
 	if (assay_explain(&in, &m->v->explanation, &own) == 0 || own.code != ASSAY_E_NOMEM)
 		return 0;
 	return assay_fail_mem(err);

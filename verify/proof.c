@@ -311,6 +311,7 @@ int assay_proof_parse(const char *text, size_t len, int log_pcr, struct assay_pr
 {
 	ASSAY_AUTO(assay_proof) *p = calloc(1, sizeof(*p));
 	const char *schema;
+	bool is_known = false;
 	int r;
 
 	*ret_is_json = false;
@@ -322,15 +323,21 @@ int assay_proof_parse(const char *text, size_t len, int log_pcr, struct assay_pr
 		return -1;
 	*ret_is_json = true;
 	schema = assay_json_str(assay_json_get(p->json, "schema"));
-	if (schema && strcmp(schema, ASSAY_PROOF_SCHEMA) == 0)
+	if (schema && strcmp(schema, ASSAY_PROOF_SCHEMA) == 0) {
+		is_known = true;
 		r = read_proof(p->json, p, err);
-	else if (assay_json_get(p->json, "schema"))
+	} else if (assay_json_get(p->json, "schema")) {
 		r = assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET, "its schema is \"%.80s\", not \"%s\"", schema ? schema : "",
 			       ASSAY_PROOF_SCHEMA);
-	else
-		r = assay_proof_read_old(p, log_pcr, err);
-	if (r < 0)
+	} else {
+		r = assay_proof_read_old(p, log_pcr, &is_known, err);
+	}
+	if (r < 0) {
+		/* Something in it is not known; what it is as a whole is. */
+		if (err && err->code == ASSAY_E_UNSUPPORTED && is_known)
+			err->code = ASSAY_E_CORRUPT;
 		return -1;
+	}
 	*ret = assay_steal(&p);
 	return 0;
 }

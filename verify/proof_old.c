@@ -165,18 +165,21 @@ static int refuse_by_name(const struct assay_json *o, struct assay_err *err)
 	return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET, "it is %s", what);
 }
 
-int assay_proof_read_old(struct assay_proof *p, int log_pcr, struct assay_err *err)
+int assay_proof_read_old(struct assay_proof *p, int log_pcr, bool *ret_known, struct assay_err *err)
 {
 	int r;
 
 	p->log = assay_cel_new();
 	if (!p->log)
 		return assay_fail_mem(err);
-	if (assay_json_get(p->json, "remote_attestation"))
+	*ret_known = true;
+	if (assay_json_get(p->json, "remote_attestation")) {
 		r = read_aicert(p, log_pcr, err);
-	else if (assay_json_get(p->json, "webserver_rootca") || assay_json_get(p->json, "application_disk_roothash"))
+	} else if (assay_json_get(p->json, "webserver_rootca") || assay_json_get(p->json, "application_disk_roothash")) {
 		r = read_blindllama(p, log_pcr, err);
-	else
+	} else {
+		*ret_known = false;
 		r = refuse_by_name(p->json, err);
+	}
 	return r;
 }

@@ -16,7 +16,7 @@ bool assay_proof_pcr_number(const char *key, unsigned *ret);
 int assay_proof_room_for_certs(struct assay_proof *p, const struct assay_json *list, struct assay_err *err) ASSAY_MUST;
 int assay_proof_add_pem(struct assay_proof *p, const struct assay_json *node, struct assay_err *err) ASSAY_MUST;
 
-/* The older shapes; p->json is there. */
-int assay_proof_read_old(struct assay_proof *p, int log_pcr, struct assay_err *err) ASSAY_MUST;
+/* The older shapes; p->json is there. *ret_known: it is one of them, however malformed. */
+int assay_proof_read_old(struct assay_proof *p, int log_pcr, bool *ret_known, struct assay_err *err) ASSAY_MUST;
 
 #endif

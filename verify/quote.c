@@ -317,21 +317,20 @@ int assay_values_judge(const struct assay_proof *proof, struct assay_proof_verdi
 		return 0;
 	}
 	for (int b = 0; b < ASSAY_N_BANKS; b++) {
-		for (unsigned i = 0; i < ASSAY_N_PCRS; i++) {
-			const bool have = (pcrs->have[b] >> i & 1U) != 0, want = (signed_in[b] >> i & 1U) != 0;
+		/* As masks: gcc 12.2 makes wrong code of comparing one bit of each (-O2: "bt" of one of them alone is left). */
+		const uint32_t extra = pcrs->have[b] & ~signed_in[b], missing = signed_in[b] & ~pcrs->have[b];
 
-			if (have == want)
-				continue;
-			bad = true;
-			if (have)
+		for (unsigned i = 0; i < ASSAY_N_PCRS; i++) {
+			if (extra & 1U << i)
 				assay_proof_refuse(v, ASSAY_STEP_VALUES, ASSAY_PROOF_NOT_SIGNED,
 						   "the value of PCR %u in bank %s is not covered by the quote", i,
 						   assay_bank_name((enum assay_bank)b));
-			else
+			if (missing & 1U << i)
 				assay_proof_refuse(v, ASSAY_STEP_VALUES, ASSAY_PROOF_NOT_GIVEN,
 						   "PCR %u of bank %s is signed, and has no value in the proof", i,
 						   assay_bank_name((enum assay_bank)b));
 		}
+		bad = bad || extra != 0 || missing != 0;
 	}
 	if (bad)
 		return 0;

@@ -240,13 +240,15 @@ static struct assay_json *events_json(const struct assay_proof_verdict *v)
 	for (size_t i = 0; i < v->n_events; i++) {
 		const struct assay_cel_record *r = &v->proof->log->records[i];
 		const struct assay_judged_event *e = &v->events[i];
-		ASSAY_AUTO_FREE char *words = assay_runtime_describe(&r->event);
+		ASSAY_AUTO_FREE char *words = e->known ? assay_runtime_describe(&r->event) : NULL;
 		struct assay_json *o = assay_json_object();
 
 		assay_json_set_int(o, "recnum", r->recnum);
 		assay_json_set_int(o, "pcr", r->pcr);
 		assay_json_set_str(o, "kind", e->known ? assay_runtime_kind_name(e->kind) : NULL);
-		assay_json_set(o, "words", words ? assay_json_string(words) : NULL);
+		/* What is not known is as it was measured. */
+		assay_json_set(o, "words", e->known ? words ? assay_json_string(words) : NULL :
+						      assay_json_string_n(r->event.text, r->event.len));
 		assay_json_set(o, "content", e->content ? assay_json_copy(e->content) : assay_json_null());
 		assay_json_append(list, o);
 	}

@@ -153,6 +153,11 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	grep -q '^PCR 5, event 2: another partition table: ' "$BATS_TEST_TMPDIR/stdout"
 }
 
+@test "examples of assay-verify(1)" {
+	run_examples assay-verify.1 4
+	[ "$(cat "$BATS_TEST_TMPDIR/stdout")" = certificate-time ] || grep -qx manifest "$BATS_TEST_TMPDIR/stdout"
+}
+
 @test "examples of assay-pe(1)" {
 	run_examples assay-pe.1 3
 }

@@ -308,3 +308,15 @@ check() {
 		check manifest-1 "$tmp/statement"
 	done
 }
+
+@test "verdict: verified, and refused at several steps" {
+	local trust=(--manifest signed.json --key key.pub --trust trust)
+	"$assay" verify proof.json "${trust[@]}" --at 2026-12-01 --nonce 00112233445566778899 --json > "$tmp/good"
+	run -3 bash -c "'$assay' verify proof.json ${trust[*]} --at 2036-12-01 --json > '$tmp/old'"
+	run -3 bash -c "'$assay' verify proof.json ${trust[*]} --at 2026-12-01 --nonce 99887766554433221100 --json > '$tmp/stale'"
+	jq '.runtime_log = []' proof.json > "$tmp/p"
+	run -3 bash -c "'$assay' verify '$tmp/p' ${trust[*]} --at 2026-12-01 --json > '$tmp/short'"
+	echo '{}' > "$tmp/p"
+	run -3 bash -c "'$assay' verify '$tmp/p' ${trust[*]} --at 2026-12-01 --json > '$tmp/none'"
+	check verdict-1 "$tmp/good" "$tmp/old" "$tmp/stale" "$tmp/short" "$tmp/none"
+}

@@ -6,7 +6,7 @@
 # What scratch_make wants and this machine lacks; nothing when all is there.
 scratch_missing() {
 	local tool
-	for tool in cpio objcopy objdump sfdisk mformat mcopy mmd openssl python3 jq veritysetup; do
+	for tool in cpio objcopy objdump sfdisk mformat mcopy mmd openssl python3 jq veritysetup faketime; do
 		command -v "$tool" > /dev/null || echo "$tool"
 	done
 	[ -e "$scratch_stub" ] || echo systemd-boot-efi
@@ -76,9 +76,19 @@ scratch_make() {
 	jq -r '.banks | to_entries[] | .key as $bank | .value | to_entries[] | "\($bank) \(.key) \(.value)"' \
 		prediction.json > pcrs.txt
 
+	seq 1 100000 | head -c 524288 > app.img
+	# What a machine with that disk proves, and whom to trust.
+	# shellcheck source=tests/cli/proof.bash
+	. "$top/tests/cli/proof.bash"
+	mkdir trust && proof_cert parts/root "Test root" - "$proof_ca_ext" && cp parts/root.pem trust/ &&
+		proof_cert ak "Test AK" parts/root "$proof_ak_ext" &&
+		proof_cert server "server.example" - 'subjectAltName=DNS:server.example\n' -algorithm EC -pkeyopt ec_paramgen_curve:P-256 &&
+		"$top/tests/cli/make_proof.py" --key ak.key --cert ak.pem --pcrs pcrs.txt --event 15 sentinel "" --event 15 certificate @server.pem \
+			--event 14 event "{\"content\":{\"resolved\":{\"files\":1,\"hash\":\"sha256:$(sha256sum < app.img | cut -d' ' -f1)\"},\"spec\":{\"path\":\"model\"}},\"event_type\":\"weights_tree\"}" \
+			--nonce 00112233445566778899 --tls server.pem --tcg-log same.log --manifest example -o proof.json || return 1
+
 	# shellcheck source=tests/cli/verity.bash
 	. "$top/tests/cli/verity.bash"
-	seq 1 100000 | head -c 524288 > app.img
 	verity_format app.img app.tree > app.roothash &&
 		verity_disk os.img app.img app.tree "$(cat app.roothash)" &&
 		cp --sparse=always app.img app.raw &&

@@ -47,6 +47,7 @@ calls() {
 		manifest verify signed.json --key key.pub --at 2026-12-01
 		audit manifest.json --disk disk.img
 		diff manifest.json disk.img
+		verify proof.json --manifest signed.json --key key.pub --trust trust --at 2026-12-01
 		platform learn --log machine.log --probe probe-x64.efi
 		platform show platform.yaml
 	CALLS
