@@ -153,11 +153,17 @@ $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(OUT)/libassay.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(all_ldflags) -o $@ $^ -lcmocka $(pkg_libs) $(libs_$*) $(LDLIBS)
 
-# Fuzz targets: with VARIANT=fuzz for libFuzzer, else with a main that replays files.
+# Fuzz targets: with VARIANT=fuzz for libFuzzer, else with a main that replays files. Those of attest/ are called
+# fuzz_agent_*.
 fuzz_main := $(if $(filter fuzz,$(VARIANT)),,$(OBJ)/tests/fuzz/replay.o)
 fuzz_link := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer)
 .PHONY: fuzz-bins
 fuzz-bins: $(fuzz_bin)
+$(OUT)/fuzz/fuzz_agent_%: $(OBJ)/tests/fuzz/fuzz_agent_%.o $(fuzz_main) $(OUT)/libattest.a $(OUT)/libassay.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) $(fuzz_link) -o $@ $^ $(agent_libs) $(pkg_libs) $(LDLIBS)
+
 $(OUT)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(fuzz_main) $(OUT)/libassay.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

@@ -31,6 +31,7 @@ int assay_dm_verity_parse(const char *params, char ret[ASSAY_HEX_MAX], struct as
 {
 	uint8_t digest[ASSAY_MAX_DIGEST];
 	const char *p = params, *word = NULL;
+	bool known = false;
 	size_t len = 0;
 
 	for (unsigned i = 0; i <= 8; i++) {
@@ -38,10 +39,11 @@ int assay_dm_verity_parse(const char *params, char ret[ASSAY_HEX_MAX], struct as
 		if (!word)
 			return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET, "a verity table with %u words", i);
 	}
-	if (len > 2 * ASSAY_MAX_DIGEST || len % 2 != 0 || len == 0 || !assay_unhex(word, len, digest, len / 2))
+	for (unsigned b = 0; b < ASSAY_N_BANKS; b++)
+		known |= len == 2 * assay_bank_size((enum assay_bank)b);
+	if (!known || !assay_unhex(word, len, digest, len / 2))
 		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET, "a verity table without a root digest");
-	len /= 2;
-	assay_hex(digest, len, ret);
+	assay_hex(digest, len / 2, ret);
 	while ((word = next_word(&p, &len)) != NULL)
 		if (is_word(word, len, "ignore_corruption"))
 			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET,

@@ -77,7 +77,10 @@ static int walk(struct assay_files *f, int parent, const char *name, const char 
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth ? O_NOFOLLOW : 0));
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
-		assay_fail_sys(err, "%s", path);
+		if (errno == ENOMEM)
+			assay_fail_mem(err);
+		else
+			assay_fail_sys(err, "%s", *path ? path : ".");
 		if (fd >= 0)
 			close(fd);
 		return -1;
@@ -91,7 +94,7 @@ static int walk(struct assay_files *f, int parent, const char *name, const char 
 		r = below ? visit(f, dirfd(dir), e->d_name, below, depth, err) : assay_fail_mem(err);
 	}
 	if (r == 0 && errno != 0)
-		r = assay_fail_sys(err, "%s", path);
+		r = assay_fail_sys(err, "%s", *path ? path : ".");
 	closedir(dir);
 	return r;
 }

@@ -300,6 +300,32 @@ check() {
 	[ "$(jq '[.[].layers[] | select(.damage)] | length' "$tmp"/c-* | sort -n | tail -n 1)" -ge 1 ]
 }
 
+@test "the agent's log, with a TPM simulator: agreeing, pending, differing" {
+	command -v swtpm > /dev/null || skip "swtpm is missing"
+	mkdir "$tmp/tpm"
+	swtpm socket --tpm2 --tpmstate dir="$tmp/tpm" --flags startup-clear --server "type=unixio,path=$tmp/tpm.sock" \
+		--ctrl "type=unixio,path=$tmp/tpm.sock.ctrl" 3>&- &
+	pid=$!
+	for _ in {1..50}; do
+		[ ! -S "$tmp/tpm.sock.ctrl" ] || break
+		sleep 0.1
+	done
+	printf '%s\n' 'schema: assay.agent/1' "tpm: {tcti: \"swtpm:path=$tmp/tpm.sock\"}" "log: $tmp/log" > "$tmp/agent.yaml"
+	agent=$top/build/assay-agent
+	"$agent" measure sentinel --config "$tmp/agent.yaml"
+	"$agent" measure disk --config "$tmp/agent.yaml" "$(printf '%064d' 1)" || [ $? -eq 1 ]
+	"$agent" measure timing --config "$tmp/agent.yaml" 1.5
+	"$agent" log --json --config "$tmp/agent.yaml" > "$tmp/agrees"
+	# One event more: the same once again, as if it were the next.
+	tail -n 1 "$tmp/log" | sed 's/"recnum":1}/"recnum":2}/' >> "$tmp/log"
+	"$agent" log --json --config "$tmp/agent.yaml" > "$tmp/pending"
+	tail -n 1 "$tmp/log" | sed 's/"recnum":2}/"recnum":3}/' >> "$tmp/log"
+	"$agent" log --json --config "$tmp/agent.yaml" > "$tmp/differs" || [ $? -eq 3 ]
+	kill "$pid" 2> /dev/null || true
+	check agent-log-1 "$tmp/agrees" "$tmp/pending" "$tmp/differs"
+	[ "$(jq -rs '[.[].state] | join(" ")' "$tmp/agrees" "$tmp/pending" "$tmp/differs")" = "replays pending differs" ]
+}
+
 @test "published manifests" {
 	compgen -G "$top/golden/*/*/manifest.dsse.json" > /dev/null || skip "golden/ has no manifest: make golden makes one"
 	for f in "$top"/golden/*/*/manifest.dsse.json; do
