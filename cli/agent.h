@@ -6,14 +6,16 @@
 #include "attest/log.h"
 #include "cli/cli.h"
 
-/* Configuration and TPM of one call, and the log's lock, which is taken before the TPM is connected. */
+/* Configuration and TPM of one call. */
 struct assay_agent {
 	struct assay_agent_config *config;
-	struct assay_log_file *lock;
+	struct assay_log_file *lock; /* of assay_agent_open_locked() */
 	struct assay_tpm *tpm;
 };
 /* path: of --config, or NULL. */
 int assay_agent_open(const char *path, struct assay_agent **ret, struct assay_err *err) ASSAY_MUST;
+/* The same, with the log's lock, which is taken before the TPM is connected: for assay_agent_log_open_locked(). */
+int assay_agent_open_locked(const char *path, struct assay_agent **ret, struct assay_err *err) ASSAY_MUST;
 void assay_agent_free(struct assay_agent **agent);
 ASSAY_DEFINE_AUTO(assay_agent)
 

@@ -18,18 +18,28 @@ void assay_agent_free(struct assay_agent **p)
 	free(agent);
 }
 
-int assay_agent_open(const char *path, struct assay_agent **ret, struct assay_err *err)
+static int open_agent(const char *path, bool locked, struct assay_agent **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_agent) *agent = calloc(1, sizeof(*agent));
 
 	if (!agent)
 		return assay_fail_mem(err);
 	if (assay_agent_config_load(path, &agent->config, err) < 0 ||
-	    assay_agent_log_lock(agent->config, &agent->lock, err) < 0 ||
+	    (locked && assay_agent_log_lock(agent->config, &agent->lock, err) < 0) ||
 	    assay_tpm_open(agent->config->tcti, &agent->tpm, err) < 0)
 		return -1;
 	*ret = assay_steal(&agent);
 	return 0;
+}
+
+int assay_agent_open(const char *path, struct assay_agent **ret, struct assay_err *err)
+{
+	return open_agent(path, false, ret, err);
+}
+
+int assay_agent_open_locked(const char *path, struct assay_agent **ret, struct assay_err *err)
+{
+	return open_agent(path, true, ret, err);
 }
 
 static const char *const states[] = {
@@ -121,7 +131,7 @@ int assay_cmd_agent_log(const struct assay_verb *verb, int argc, char **argv)
 	}
 	if (argc != optind || (json && set_aside))
 		return assay_cli_usage(verb);
-	if (assay_agent_open(config, &agent, &err) < 0)
+	if (assay_agent_open_locked(config, &agent, &err) < 0)
 		return assay_cli_fail(NULL, &err);
 	if (!set_aside)
 		return show(agent, json);

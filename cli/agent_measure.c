@@ -76,7 +76,7 @@ int assay_events_measure(struct assay_events *events, const char *config)
 
 	r = events->no_memory ? assay_fail_mem(&err) : 0;
 	if (r == 0)
-		r = assay_agent_open(config, &agent, &err);
+		r = assay_agent_open_locked(config, &agent, &err);
 	if (r == 0)
 		r = assay_agent_log_open_locked(agent->config, &agent->lock, agent->tpm, &log, &err);
 	if (r == 0)

@@ -37,8 +37,9 @@ int assay_cmd_agent_tls(const struct assay_verb *verb, int argc, char **argv)
 	static const char *const words[] = { [ASSAY_TLS_THERE] = "there", [ASSAY_TLS_COMPLETED] = "completed",
 					     [ASSAY_TLS_MADE] = "made" };
 	struct assay_tls_options opt = { .days = ASSAY_TLS_DAYS, .now = assay_clock_now() };
-	ASSAY_AUTO(assay_agent) *agent = NULL;
+	/* In this order: the lock is given back last. */
 	ASSAY_AUTO(assay_agent_log) *log = NULL;
+	ASSAY_AUTO(assay_agent) *agent = NULL;
 	const char *config = NULL;
 	enum assay_tls_done done;
 	char hex[ASSAY_HEX_MAX];
@@ -61,8 +62,8 @@ int assay_cmd_agent_tls(const struct assay_verb *verb, int argc, char **argv)
 	if (argc != optind)
 		return assay_cli_usage(verb);
 	/* The log's lock keeps two of us apart. */
-	if (assay_agent_open(config, &agent, &err) < 0 ||
-	    assay_agent_log_open(agent->config, agent->tpm, &log, &err) < 0)
+	if (assay_agent_open_locked(config, &agent, &err) < 0 ||
+	    assay_agent_log_open_locked(agent->config, &agent->lock, agent->tpm, &log, &err) < 0)
 		return assay_cli_fail(NULL, &err);
 	opt.names = (const char *const *)agent->config->tls_names;
 	opt.n_names = agent->config->n_tls_names;
