@@ -248,17 +248,28 @@ static int judge_tls(const struct assay_proof_request *request, struct assay_pro
 
 static void judge_order(struct assay_proof_verdict *v)
 {
-	size_t sentinels = 0, disks = 0;
+	const struct assay_cel *log = v->proof->log;
+	size_t sentinels = 0, disks = 0, first = 0;
 
 	for (size_t i = 0; i < v->n_events; i++) {
 		const struct assay_judged_event *e = &v->events[i];
 
 		if (!e->known)
 			continue;
-		if (e->kind == ASSAY_RUN_SENTINEL && ++sentinels == 2)
-			assay_proof_refuse(v, ASSAY_STEP_RUNTIME, ASSAY_PROOF_ORDER, "record %zu: the set-up ends a second time", i);
-		if (e->kind != ASSAY_RUN_DISK)
+		if (e->kind != ASSAY_RUN_DISK && e->kind != ASSAY_RUN_SENTINEL)
 			continue;
+		/* What is signed is the order within a PCR: in another one the sentinel would close nothing. */
+		if (sentinels + disks == 0)
+			first = i;
+		else if (log->records[i].pcr != log->records[first].pcr)
+			assay_proof_refuse(v, ASSAY_STEP_RUNTIME, ASSAY_PROOF_ORDER,
+					   "record %zu is in PCR %u, record %zu in PCR %u: nothing says which was first", i,
+					   log->records[i].pcr, first, log->records[first].pcr);
+		if (e->kind == ASSAY_RUN_SENTINEL) {
+			if (++sentinels == 2)
+				assay_proof_refuse(v, ASSAY_STEP_RUNTIME, ASSAY_PROOF_ORDER, "record %zu: the set-up ends a second time", i);
+			continue;
+		}
 		disks++;
 		if (sentinels > 0)
 			assay_proof_refuse(v, ASSAY_STEP_RUNTIME, ASSAY_PROOF_ORDER, "record %zu: a disk after the set-up had ended", i);

@@ -526,7 +526,10 @@ with_events() {
 	refused runtime-event "$tmp/p"
 }
 
-@test "runtime-order: a disk after the end of the set-up, two ends, none" {
+@test "runtime-order: a disk after the end of the set-up, two ends, none, or the two in two PCRs" {
+	prove "$tmp/p" --event 15 root_hash "$(cat data.roothash)" --event 14 sentinel ""
+	refused runtime-order "$tmp/p"
+	[[ $output == *"record 1 is in PCR 14, record 0 in PCR 15"* ]]
 	prove "$tmp/p" --event 15 sentinel "" --event 15 root_hash "$(cat data.roothash)"
 	refused runtime-order "$tmp/p"
 	[[ $output == *"record 1: a disk after the set-up"* ]]
