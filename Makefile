@@ -303,7 +303,7 @@ format-check:
 
 .PHONY: clean
 clean: ## remove what was built (not downloaded packages)
-	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/assay build/assay-agent build/libassay.* build/libattest.a
+	rm -rf build/obj build/tests build/fuzz build/asan build/coverage build/tsan build/assay build/assay-agent build/libassay.* build/libattest.a
 
 .PHONY: help
 help: ## list the jobs

@@ -62,9 +62,14 @@ static enum assay_status failed(struct assay_policy *policy, const struct assay_
 {
 	if (!policy)
 		return ASSAY_COULD_NOT;
-	policy->broken = true;
+	const enum assay_status status = err->code == ASSAY_E_USAGE ? ASSAY_BAD_CALL : ASSAY_COULD_NOT;
+
 	snprintf(policy->error, sizeof(policy->error), "%s", err->msg);
-	return err->code == ASSAY_E_USAGE ? ASSAY_BAD_CALL : ASSAY_COULD_NOT;
+	if (policy->broken == ASSAY_VERIFIED && !policy->sealed) {
+		policy->broken = status;
+		memcpy(policy->first_error, policy->error, sizeof(policy->error));
+	}
+	return status;
 }
 
 static int misused(struct assay_err *err, const char *what)
@@ -274,8 +279,10 @@ enum assay_status assay_policy_seal(struct assay_policy *policy)
 
 	if (begin(policy, "", &err) < 0)
 		return failed(policy, &err);
-	if (policy->broken)
-		return ASSAY_BAD_CALL;
+	if (policy->broken != ASSAY_VERIFIED) {
+		memcpy(policy->error, policy->first_error, sizeof(policy->error));
+		return policy->broken;
+	}
 	if (check_complete(policy, &err) < 0)
 		return failed(policy, &err);
 	for (size_t i = 0; i < policy->n_manifests; i++) {

@@ -52,6 +52,7 @@ void assay_cli_print_foreign(const char *s);
 void assay_cli_print_line(const char *s);
 
 /* Verbs, each in the file of its name. */
+int assay_cmd_connect(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_pe(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_log_show(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_log_replay(const struct assay_verb *verb, int argc, char **argv);

@@ -62,6 +62,10 @@ static const struct assay_verb verbs[] = {
 	  "[--platform NAME] | --pcrs FILE) [--log-pcr N] [--nonce HEX] [--tls-cert FILE] [--at TIME] [--expect K=V]... "
 	  "[--ignore-pcr N]... [--phase PHASE] [--json]",
 	  "Check a machine's proof: its key, its quote, and that it runs what a manifest says", assay_cmd_verify },
+	{ "connect",
+	  "URL --manifest FILE... (--key PUB | --ca CA.pem --identity NAME)... --trust PATH... [--get PATH [-o FILE]] "
+	  "[--any-name] [--timeout SECONDS] [--max-size BYTES] [--save-proof FILE] [--json] [OPTION]...",
+	  "Verify a server by a fresh proof, and ask it something over the same connection", assay_cmd_connect },
 	{ "platform probe", "--qemu COMMAND [OPTION]... -o FILE.yaml",
 	  "Boot the probe on a QEMU machine and write the machine's profile",
 	  assay_cmd_platform_probe },

@@ -41,6 +41,10 @@
 /* A file of anchors: that of all public CAs has some 150, in 230 KiB. */
 #define ASSAY_CA_MAX_CERTS 1024U
 #define ASSAY_CA_MAX_FILE (4U << 20)
+/* `assay connect`: how often a server may say that it is busy; the longest wait, a day; an answer, unless one asks for more. */
+#define ASSAY_CONNECT_MAX_RETRIES 5U
+#define ASSAY_CONNECT_MAX_TIMEOUT 86400U
+#define ASSAY_CONNECT_MAX_BODY (64U << 20)
 /* A CoRIM of one image on a hundred platforms is below 1 MiB, and some ten levels deep. */
 #define ASSAY_CBOR_MAX_SIZE (16U << 20)
 #define ASSAY_CBOR_MAX_DEPTH 32

@@ -148,8 +148,8 @@ ASSAY_PUBLIC enum assay_status assay_policy_option(struct assay_policy *policy, 
 /**
  * assay_policy_seal() - no more is to come: the policy is complete, and does not change any more.
  *
- * ASSAY_BAD_CALL when it is not to be used: no manifest, nobody who may sign it, no trust, or one of the calls above has
- * failed.
+ * ASSAY_BAD_CALL when something is missing: a manifest, somebody who may sign it, trust. When one of the calls above has
+ * failed: what the first of them answered, and its error.
  */
 ASSAY_PUBLIC enum assay_status assay_policy_seal(struct assay_policy *policy);
 

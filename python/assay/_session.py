@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 import urllib.parse
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import requests
 import requests.adapters
@@ -20,10 +20,10 @@ from ._version import VERSION
 
 PROOF_PATH = "/.well-known/assay/proof"
 
-#: Logs of the boot are some hundred KiB.
-_MAX_PROOF = 64 << 20
-#: A busy server says when to come back (503, Retry-After); it is believed this often, and within the timeout.
-_MAX_RETRIES = 5
+#: What the library takes; a proof of a base image is far below.
+_MAX_PROOF = 8 << 20
+#: A busy server says when to come back (503, Retry-After); it is believed so often, and within the timeout.
+_MAX_TRIES = 6
 _NONCE_BYTES = 32
 
 # X509_V_FLAG_NO_CHECK_TIME: the proof is fresh, which the dates of the certificate cannot add to.
@@ -182,13 +182,25 @@ class AttestedSession(requests.Session):
     def _fetch(self) -> tuple[bytes, bytes, bytes]:
         """Certificate (DER), proof, and the nonce that it was asked with; both of one connection."""
         deadline = time.monotonic() + self._timeout
+        for _ in range(_MAX_TRIES):
+            answer = self._try(deadline)
+            if not isinstance(answer, int):
+                return answer
+            if answer >= deadline - time.monotonic():
+                break
+            time.sleep(max(answer, 0.1))
+        raise CouldNot(f"{self._netloc}: busy")
+
+    def _try(self, deadline: float) -> Union[int, tuple[bytes, bytes, bytes]]:
+        """The same, or after how many seconds to try again."""
         try:
             # Which certificate, first; then a connection that can be of that one alone, and whose name is checked.
             certificate = self._peer(deadline)
             connection = self._connect(certificate, deadline)
             try:
-                nonce, proof = self._ask(connection, deadline)
-                return certificate, proof, nonce
+                nonce = os.urandom(_NONCE_BYTES)
+                answer = self._ask(connection, nonce, deadline)
+                return answer if isinstance(answer, int) else (certificate, answer, nonce)
             finally:
                 connection.close()
         except ssl.SSLCertVerificationError as e:
@@ -198,24 +210,19 @@ class AttestedSession(requests.Session):
         except (OSError, http.client.HTTPException) as e:
             raise CouldNot(f"{self._netloc}: {e or type(e).__name__}") from e
 
-    def _ask(self, connection: http.client.HTTPSConnection, deadline: float) -> tuple[bytes, bytes]:
-        for _ in range(_MAX_RETRIES + 1):
-            nonce = os.urandom(_NONCE_BYTES)
-            connection.request(
-                "GET",
-                f"{PROOF_PATH}?nonce={nonce.hex()}",
-                headers={"Accept": "application/json", "User-Agent": f"python-assay/{VERSION}"},
-            )
-            response = connection.getresponse()
-            body = self._read(connection, response, deadline)
-            if response.status == 200:
-                return nonce, body
-            if response.status != 503 or response.will_close:
-                break
-            wait = response.getheader("Retry-After") or ""
-            if not wait.isascii() or not wait.isdigit() or len(wait) > 4 or int(wait) > _remaining(deadline):
-                break
-            time.sleep(max(int(wait), 0.1))
+    def _ask(self, connection: http.client.HTTPSConnection, nonce: bytes, deadline: float) -> Union[int, bytes]:
+        connection.request(
+            "GET",
+            f"{PROOF_PATH}?nonce={nonce.hex()}",
+            headers={"Accept": "application/json", "User-Agent": f"python-assay/{VERSION}"},
+        )
+        response = connection.getresponse()
+        body = self._read(connection, response, deadline)
+        if response.status == 200:
+            return body
+        wait = response.getheader("Retry-After", "1")
+        if response.status == 503 and wait.isascii() and wait.isdigit() and len(wait) < 9:
+            return int(wait)
         raise CouldNot(f"{self._netloc}: no proof: {response.status} {response.reason}")
 
     def _read(self, connection: http.client.HTTPSConnection, response: Any, deadline: float) -> bytes:

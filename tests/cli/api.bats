@@ -5,8 +5,22 @@
 
 bats_require_minimum_version 1.5.0
 
+setup_file() {
+	load server
+	lacks=$(proof_missing)
+	export lacks machine=$BATS_FILE_TMPDIR/machine
+	[ -n "$lacks" ] || (server_setup "$(realpath "$BATS_TEST_DIRNAME/../..")" "$machine") > "$BATS_FILE_TMPDIR/log" 2>&1 || {
+		cat "$BATS_FILE_TMPDIR/log"
+		false
+	}
+}
+
+teardown() {
+	stop_servers
+}
+
 setup() {
-	load common
+	load server
 	top=$(realpath "$BATS_TEST_DIRNAME/../..")
 	cd "$top"
 	tmp=$BATS_TEST_TMPDIR
@@ -93,4 +107,157 @@ installed() {
 	[ "$(ASSAY_LIBRARY=$so PYTHONPATH=python python3 -B -c 'import assay; print(assay.version(), assay.__version__)')" = "$(cat VERSION) $(cat VERSION)" ]
 	command -v mypy > /dev/null || skip "mypy is not installed"
 	(cd python && mypy --strict --cache-dir "$tmp/mypy" assay)
+}
+
+# in_machine: a folder with a machine's files, and a proof of nonce 5, good.json.
+in_machine() {
+	[ -z "$lacks" ] || skip "$lacks is missing"
+	need cc pkg-config
+	installed "$tmp/i"
+	export LD_LIBRARY_PATH=$tmp/i/lib
+	cd "$machine"
+	nonce=$(printf '%064d' 5)
+	at=$(date -u -d 2026-06-01 +%s)
+	if [ ! -e good.json ]; then
+		server_maker
+		"${maker[@]}" --nonce "$nonce" -o good.json
+	fi
+}
+
+# consumer COMPILER [FLAG...]: $tmp/consumer
+consumer() {
+	# shellcheck disable=SC2046 # words
+	"$@" -Wall -Wextra -Werror -pthread -o "$tmp/consumer" "$top/tests/fixtures/api_consumer.c" -x none $(pkg-config --cflags --libs libassay)
+}
+
+@test "a program in C11 and in C++17: what assay verify says" {
+	in_machine
+	need c++
+	"$top/build/assay" verify good.json --manifest signed.json --key key.pub --trust trust --at "@$at" --nonce "$nonce" --tls-cert host.pem \
+		--json > "$tmp/cli"
+	rc=0
+	"$top/build/assay" verify good.json --manifest signed.json --key key.pub --trust trust --at "@$at" --nonce "${nonce/5/6}" \
+		--json > "$tmp/bad" || rc=$?
+	[ "$rc" -eq 3 ]
+	for compiler in "cc -std=c11 -D_GNU_SOURCE" "c++ -x c++ -std=c++17"; do
+		# shellcheck disable=SC2086 # words
+		consumer $compiler
+		run -0 "$tmp/consumer" signed.json key.pub root.pem good.json "$at" "$nonce" host.der manifest=example
+		[ "${lines[0]}" = "0 verified: example, release 7" ] && [ "${lines[1]}" = "example 7" ]
+		"$tmp/consumer" signed.json key.pub root.pem good.json "$at" "$nonce" host.der | tail -n +3 | cmp - "$tmp/cli"
+		run -3 "$tmp/consumer" signed.json key.pub root.pem good.json "$at" "${nonce/5/6}"
+		[[ ${lines[0]} == "3 nonce: "* ]] && [ "${lines[1]}" = nonce ]
+		diff <(printf '%s\n' "${lines[@]:2}") "$tmp/bad"
+		run -1 "$tmp/consumer" signed.json key.pub root.pem key.pub
+		[[ ${lines[0]} == "1 "* ]] && [ "${#lines[@]}" = 1 ]
+		run -1 "$tmp/consumer" key.pub key.pub root.pem good.json
+		run -1 "$tmp/consumer" signed.json root.pem root.pem good.json
+		run -1 "$tmp/consumer" signed.json key.pub key.pub good.json
+		run -2 "$tmp/consumer" signed.json key.pub root.pem good.json - - - nonesuch=x
+		run -2 "$tmp/consumer" signed.json key.pub root.pem good.json - 00
+		[[ ${lines[0]} == "2 a nonce of 1 bytes"* ]]
+	done
+}
+
+@test "calls that are none, one after the other" {
+	in_machine
+	cat > "$tmp/odd.c" <<-'EOF'
+		#include <assay.h>
+		#include <string.h>
+		#define MUST(x) do { if (!(x)) return __LINE__; } while (0)
+		int main(void)
+		{
+			struct assay_policy *p = assay_policy_new();
+			struct assay_result *r = (struct assay_result *)1;
+
+			MUST(assay_policy_add_key(NULL, "", 0) == ASSAY_COULD_NOT && assay_policy_seal(NULL) == ASSAY_COULD_NOT);
+			MUST(*assay_policy_error(NULL) && !*assay_policy_error(p));
+			MUST(assay_verify(NULL, "", 0, NULL, 0, NULL, 0, &r) == ASSAY_COULD_NOT && r);
+			MUST(assay_result_status(r) == ASSAY_COULD_NOT && !assay_result_json(r) && !assay_result_manifest(r));
+			assay_result_free(r);
+			MUST(assay_verify(p, "", 0, NULL, 0, NULL, 0, NULL) == ASSAY_BAD_CALL);
+			MUST(assay_verify(p, "", 0, NULL, 0, NULL, 0, &r) == ASSAY_BAD_CALL);
+			MUST(strstr(assay_result_message(r), "not sealed") && assay_result_refusals(r) == 0 && !assay_result_code(r, 0));
+			assay_result_free(r);
+			assay_result_free(NULL);
+			assay_policy_free(NULL);
+			MUST(assay_result_status(NULL) == ASSAY_COULD_NOT && *assay_result_message(NULL) && !assay_result_text(NULL, 0));
+			MUST(assay_policy_add_manifest(p, NULL, 0) == ASSAY_BAD_CALL && strstr(assay_policy_error(p), "NULL"));
+			/* and now it is spoilt */
+			MUST(assay_policy_add_manifest(p, "{}", 2) == ASSAY_VERIFIED && assay_policy_seal(p) == ASSAY_BAD_CALL);
+			MUST(strstr(assay_policy_error(p), "NULL"));
+			assay_policy_free(p);
+			p = assay_policy_new();
+			MUST(assay_policy_seal(p) == ASSAY_BAD_CALL && strstr(assay_policy_error(p), "no manifest"));
+			assay_policy_free(p);
+			p = assay_policy_new();
+			MUST(assay_policy_set_time(p, -1) == ASSAY_BAD_CALL && assay_policy_option(p, "x", "y") == ASSAY_BAD_CALL);
+			MUST(assay_policy_option(p, "ignore-pcr", "007") == ASSAY_BAD_CALL);
+			MUST(assay_policy_option(p, "threshold", "99") == ASSAY_BAD_CALL);
+			assay_policy_free(p);
+			return 0;
+		}
+	EOF
+	# shellcheck disable=SC2046 # words
+	cc -std=c11 -Wall -Wextra -Werror -o "$tmp/odd" "$tmp/odd.c" $(pkg-config --cflags --libs libassay)
+	"$tmp/odd"
+}
+
+@test "eight threads on one policy, and with one each: the same verdicts" {
+	in_machine
+	consumer cc -O1 -std=c11 -D_GNU_SOURCE
+	export THREADS=8 TIMES=50
+	run -0 "$tmp/consumer" signed.json key.pub root.pem good.json "$at" "$nonce" host.der
+	[ "$output" = "0 different, all 0" ]
+	run -0 "$tmp/consumer" signed.json key.pub root.pem good.json "$at" "$nonce" host.der manifest=other
+	[ "$output" = "0 different, all 3" ]
+	EACH=1 TIMES=5 run -0 "$tmp/consumer" signed.json key.pub root.pem good.json "$at" "$nonce" host.der
+	[ "$output" = "0 different, all 0" ]
+}
+
+@test "the same under ThreadSanitizer, which says nothing" {
+	in_machine
+	printf '#include <pthread.h>\nint x;\nstatic void *f(void *a) { x++; return a; }\nint main(void) { pthread_t t; pthread_create(&t, 0, f, 0); x++; return pthread_join(t, 0); }\n' > "$tmp/race.c"
+	cc -fsanitize=thread -g -pthread -o "$tmp/race" "$tmp/race.c" 2> /dev/null || skip "no ThreadSanitizer"
+	run "$tmp/race"
+	[[ $output == *"data race"* ]] || skip "ThreadSanitizer sees nothing here"
+	(cd "$top" && own_make VARIANT=tsan build/tsan/libassay.so.0)
+	cp "$top/build/tsan/libassay.so.0" "$tmp/i/lib/libassay.so.0"
+	consumer cc -fsanitize=thread -g -std=c11 -D_GNU_SOURCE
+	export THREADS=8 TIMES=10
+	run -0 "$tmp/consumer" signed.json key.pub root.pem good.json "$at" "$nonce" host.der
+	[ "$output" = "0 different, all 0" ]
+	EACH=1 run -0 "$tmp/consumer" signed.json key.pub root.pem good.json "$at" "$nonce" host.der
+	[ "$output" = "0 different, all 0" ]
+}
+
+# block LANGUAGE NUMBER: that example of docs/API.md
+block() {
+	awk -v lang="\`\`\`$1" -v want="$2" '/^```/ { if (on) { on = 0; next } if ($0 == lang && ++n == want) { on = 1; next } } on' "$top/docs/API.md"
+}
+
+@test "the examples of docs/API.md" {
+	in_machine
+	need python3
+	start_server
+	mkdir "$tmp/here"
+	cp signed.json "$tmp/here/manifest.dsse.json"
+	cp key.pub "$tmp/here/pub.pem"
+	cp root.pem "$tmp/here/ca.pem"
+	cp good.json "$tmp/here/proof.json"
+	cd "$tmp/here"
+	block c 1 > example.c
+	command=$(sed -n 's/^    \(cc .*pkg-config.*\)$/\1/p' "$top/docs/API.md")
+	[ -n "$command" ]
+	eval "$command"
+	run -0 ./a.out
+	[ "$output" = "verified: example, release 7" ]
+	export ASSAY_LIBRARY=$so PYTHONPATH=$top/python PYTHONDONTWRITEBYTECODE=1
+	block python 1 > one.py
+	run -0 python3 one.py
+	[ "$output" = "example 7" ]
+	block python 2 | sed "s/8443/$port/" > two.py
+	/usr/bin/python3 -c 'import requests' || skip "python3-requests is not installed"
+	run -0 /usr/bin/python3 two.py
+	[ "${lines[0]}" = "hello from /" ] && [ "${lines[-1]}" = "verified: example, release 7" ]
 }

@@ -153,6 +153,21 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	grep -q '^PCR 5, event 2: another partition table: ' "$BATS_TEST_TMPDIR/stdout"
 }
 
+@test "examples of assay-connect(1)" {
+	load server
+	[ -z "$(proof_missing)" ] || skip "$(proof_missing)is missing"
+	# shellcheck disable=SC2030 # for run_examples
+	export scratch=$BATS_TEST_TMPDIR/machine
+	(server_setup "$top" "$scratch") > "$BATS_TEST_TMPDIR/log" 2>&1
+	cd "$scratch"
+	cp signed.json manifest.dsse.json
+	cp key.pub pub.pem
+	start_server
+	run_examples assay-connect.1 2 sed "s/8443/$port/"
+	[ "$(cat answer)" = "hello from /" ]
+	stop_servers
+}
+
 @test "examples of assay-verify(1)" {
 	run_examples assay-verify.1 4
 	[ "$(cat "$BATS_TEST_TMPDIR/stdout")" = certificate-time ] || grep -qx manifest "$BATS_TEST_TMPDIR/stdout"
