@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attest/serve.h"
 #include "core/limits.h"
 #include "core/src.h"
 #include "core/text.h"
@@ -79,7 +80,10 @@ static struct assay_agent_config *new_config(void)
 	c->banks = ASSAY_BANK_BIT(ASSAY_SHA256);
 	memcpy(c->pcrs, default_plan, sizeof(c->pcrs));
 	c->tls_owner = 65534;
-	c->queue = 256;
+	c->queue = ASSAY_SERVE_QUEUE;
+	c->connections = ASSAY_SERVE_CONNECTIONS;
+	c->max_age = ASSAY_SERVE_MAX_AGE;
+	c->timeout = ASSAY_SERVE_TIMEOUT;
 	return c;
 }
 
@@ -259,22 +263,39 @@ static int read_tls(const struct assay_yaml *top, struct assay_agent_config *c, 
 	return 0;
 }
 
+static int read_count(const struct assay_yaml *map, const char *key, unsigned min, unsigned max, unsigned *ret,
+		      struct assay_err *err)
+{
+	uint64_t v = *ret;
+
+	if (assay_yaml_uint(map, key, false, max, &v, err) < 0)
+		return -1;
+	if (v < min)
+		return assay_fail(err, ASSAY_E_CORRUPT, assay_yaml_get(map, key)->at, "line %u: '%s' is at least %u",
+				  assay_yaml_get(map, key)->line, key, min);
+	*ret = (unsigned)v;
+	return 0;
+}
+
 static int read_serve(const struct assay_yaml *top, struct assay_agent_config *c, struct assay_err *err)
 {
-	static const char *const keys[] = { "listen", "queue", NULL };
+	static const char *const keys[] = { "listen", "queue", "connections", "max_age", "timeout", "attestation", NULL };
 	const struct assay_yaml *map;
-	uint64_t queue = c->queue;
+	const char *format = NULL;
 
 	if (get_map(top, "serve", keys, &map, err) < 0)
 		return -1;
 	if (!map)
 		return 0;
 	if (get_text(map, "listen", &c->listen, err) < 0 ||
-	    assay_yaml_uint(map, "queue", false, ASSAY_AGENT_MAX_QUEUE, &queue, err) < 0)
+	    read_count(map, "queue", 1, ASSAY_AGENT_MAX_QUEUE, &c->queue, err) < 0 ||
+	    read_count(map, "connections", ASSAY_SERVE_MIN_CONNECTIONS, ASSAY_AGENT_MAX_QUEUE, &c->connections, err) < 0 ||
+	    read_count(map, "max_age", 1, ASSAY_SERVE_MAX_SECONDS, &c->max_age, err) < 0 ||
+	    read_count(map, "timeout", 1, ASSAY_SERVE_MAX_SECONDS, &c->timeout, err) < 0 ||
+	    assay_yaml_str(map, "attestation", false, &format, err) < 0)
 		return -1;
-	if (queue == 0)
-		return fail_at(err, map, "serve: a queue of 0 serves nobody");
-	c->queue = (unsigned)queue;
+	if (format && !assay_proof_format_from_name(format, &c->attestation))
+		return fail_at(err, assay_yaml_get(map, "attestation"), "attestation is one of assay, aicert, blindllama");
 	return 0;
 }
 

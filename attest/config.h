@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "attest/proof.h"
 #include "tpm/runtime.h"
 
 #define ASSAY_AGENT_CONFIG "/etc/assay/agent.yaml"
@@ -38,6 +39,10 @@ struct assay_agent_config {
 
 	char *listen;	/* ADDRESS:PORT; default 127.0.0.1:8081 */
 	unsigned queue; /* proofs that wait; default 256 */
+	unsigned connections; /* at a time; default 2048 */
+	unsigned max_age;     /* seconds: a proof without a nonce that is older is made anew; default 300 */
+	unsigned timeout;     /* seconds: for a request to come in, and for its proof; default 60 */
+	enum assay_proof_format attestation; /* of /attestation.json; default assay.proof/1 */
 };
 
 /* Everything at its default. */

@@ -95,6 +95,8 @@ static const struct assay_verb verbs[] = {
 	  assay_cmd_agent_proof, "assay-agent(8)" },
 	{ "tls", "[--config FILE] [--days N] [--renew] [--allow-disk]", "Make the TLS key and certificate, measure, publish them",
 	  assay_cmd_agent_tls, "assay-agent(8)" },
+	{ "serve", "[--config FILE] [--listen ADDRESS:PORT] [--any-address]", "Answer requests for proofs over HTTP",
+	  assay_cmd_agent_serve, "assay-agent(8)" },
 	{ 0 },
 };
 

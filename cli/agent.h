@@ -19,6 +19,7 @@ int assay_agent_open_locked(const char *path, struct assay_agent **ret, struct a
 void assay_agent_free(struct assay_agent **agent);
 ASSAY_DEFINE_AUTO(assay_agent)
 
+int assay_cmd_agent_serve(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_agent_tls(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_agent_log(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_agent_proof(const struct assay_verb *verb, int argc, char **argv);

@@ -272,6 +272,10 @@
 /* The agent's configuration: names of one certificate; proofs that wait, some KiB each, of a TPM that makes one or two a second. */
 #define ASSAY_AGENT_MAX_NAMES 64U
 #define ASSAY_AGENT_MAX_QUEUE 65536U
+/* Fewer connections than this, and a handful of slow clients are all there are. */
+#define ASSAY_SERVE_MIN_CONNECTIONS 8U
+/* A day: neither a proof's age nor a wait of more is meant. */
+#define ASSAY_SERVE_MAX_SECONDS 86400U
 /* A request for a proof: a nonce has 128 digits; reverse proxies and browsers add some KiB of headers. */
 #define ASSAY_SERVE_MAX_HEADERS (16U << 10)
 /* What comes with methods that are refused, and is read so that they can be told. */
