@@ -235,26 +235,27 @@ char *assay_hex(const void *p, size_t n, char *dst)
 	return dst;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* 0x80: no digit. */
+#define NO 0x80
+#define NO8 NO, NO, NO, NO, NO, NO, NO, NO
+#define NO16 NO8, NO8
+static const uint8_t hex_value[256] = {
+	NO16, NO16, NO16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, NO, NO, NO, NO, NO, NO, NO, 10, 11, 12, 13, 14, 15, NO, NO8, NO16,
+	NO, 10, 11, 12, 13, 14, 15, NO, NO8, NO16, NO16, NO16, NO16, NO16, NO16, NO16, NO16, NO16,
+};
 
 bool assay_unhex(const char *hex, size_t len, uint8_t *dst, size_t n)
 {
 	if (len % 2 != 0 || len / 2 != n)
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (hex_digit(hex[i]) < 0)
-			return false;
-	}
+	/* Nothing is written before all of it is known to be hex. */
+	int bad = 0;
+
+	for (size_t i = 0; i < len; i++)
+		bad |= hex_value[(unsigned char)hex[i]];
+	if (bad & 0x80)
+		return false;
 	for (size_t i = 0; i < n; i++)
-		dst[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+		dst[i] = (uint8_t)(hex_value[(unsigned char)hex[2 * i]] << 4 | hex_value[(unsigned char)hex[2 * i + 1]]);
 	return true;
 }

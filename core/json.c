@@ -363,7 +363,7 @@ static int parse(const char *text, size_t len, struct lifted *lifted, struct ass
 	return *ret ? 0 : assay_fail_mem(err);
 }
 
-int assay_json_parse(const char *text, size_t len, struct assay_json **ret, struct assay_err *err)
+int assay_json_parse_strict(const char *text, size_t len, struct assay_json **ret, struct assay_err *err)
 {
 	struct lifted lifted = { 0 };
 	struct assay_json_arena arena;
@@ -382,6 +382,16 @@ int assay_json_parse(const char *text, size_t len, struct assay_json **ret, stru
 	if (r == 0)
 		*ret = node;
 	return r;
+}
+
+int assay_json_parse(const char *text, size_t len, struct assay_json **ret, struct assay_err *err)
+{
+	struct assay_json *node = len <= ASSAY_JSON_MAX_FILE ? assay_json_parse_fast(text, len) : NULL;
+
+	if (!node)
+		return assay_json_parse_strict(text, len, ret, err);
+	*ret = node;
+	return 0;
 }
 
 int assay_json_load(const char *path, struct assay_json **ret, struct assay_err *err)

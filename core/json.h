@@ -42,6 +42,11 @@ void assay_json_append(struct assay_json *arr, struct assay_json *child);
 
 /* A copy of it all, for another parent; NULL when there is no memory, or none was when `node` was built. */
 struct assay_json *assay_json_copy(const struct assay_json *node);
+/*
+ * A member of what was just parsed, without a copy where that can be: *top is NULL then, else it stays the caller's. NULL when
+ * it is not there, or there is no memory.
+ */
+struct assay_json *assay_json_take(struct assay_json **top, const char *key);
 /* Takes a member out of an object; nothing when it is not there. */
 void assay_json_remove(struct assay_json *obj, const char *key);
 

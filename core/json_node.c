@@ -126,9 +126,14 @@ void assay_json_free(struct assay_json **nodep)
 		for (size_t i = 0; i < node->len; i++)
 			assay_json_free(&node->kids[i]);
 	}
-	free(node->kids);
+	if (!node->kids_in_block)
+		free(node->kids);
+	if (node->in_block)
+		return;
 	free(node->key);
-	free(node->text);
+	if (!node->text_in_block)
+		free(node->text);
+	assay_json_block_free(node->block);
 	free(node);
 }
 
@@ -141,9 +146,12 @@ static bool make_room(struct assay_json *node)
 		return true;
 	if (cap > SIZE_MAX / sizeof(*kids) / 2)
 		return false;
-	kids = realloc(node->kids, cap * sizeof(struct assay_json *));
+	kids = realloc(node->kids_in_block ? NULL : node->kids, cap * sizeof(struct assay_json *));
 	if (!kids)
 		return false;
+	if (node->kids_in_block && node->len > 0)
+		memcpy(kids, node->kids, node->len * sizeof(struct assay_json *));
+	node->kids_in_block = false;
 	node->kids = kids;
 	node->cap = cap;
 	return true;
@@ -208,33 +216,6 @@ void assay_json_set(struct assay_json *obj, const char *key, struct assay_json *
 	memmove(&obj->kids[at + 1], &obj->kids[at], (obj->len - at) * sizeof(*obj->kids));
 	obj->kids[at] = child;
 	obj->len++;
-}
-
-struct assay_json *assay_json_copy(const struct assay_json *node)
-{
-	ASSAY_AUTO(assay_json) *copy = node && !node->oom ? new_node(node->kind) : NULL;
-
-	if (!copy)
-		return NULL;
-	copy->boolean = node->boolean;
-	copy->integer = node->integer;
-	if (node->text) {
-		copy->text = malloc(node->len + 1);
-		if (!copy->text)
-			return NULL;
-		memcpy(copy->text, node->text, node->len + 1);
-		copy->len = node->len;
-		return assay_steal(&copy);
-	}
-	for (size_t i = 0; i < node->len; i++) {
-		struct assay_json *kid = assay_json_copy(node->kids[i]);
-
-		if (node->kind == JSON_NODE_OBJECT)
-			assay_json_set(copy, node->kids[i]->key, kid);
-		else
-			assay_json_append(copy, kid);
-	}
-	return copy->oom ? NULL : assay_steal(&copy);
 }
 
 void assay_json_remove(struct assay_json *obj, const char *key)

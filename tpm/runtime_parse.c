@@ -222,7 +222,7 @@ static int parse_event(const struct assay_runtime_event *ev, enum assay_runtime_
 	if (check_content(assay_json_get(top, "content"), kind, err) < 0)
 		return assay_wrap(err, "%s", assay_runtime_kind_name(kind));
 	if (ret_content) {
-		content = assay_json_copy(assay_json_get(top, "content"));
+		content = assay_json_take(&top, "content");
 		if (!content)
 			return assay_fail_mem(err);
 		*ret_content = assay_steal(&content);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,23 @@
 #include "core/src.h"
 #include "core/text.h"
 
+/*
+ * Certificates that have been taken apart: OpenSSL 3.0 needs 100 us for the public key of each, and a machine's are the same
+ * in each of its proofs. Found by their very bytes; what is thought of them is found out anew each time.
+ */
+#define CACHED 64U
+struct cache {
+	pthread_mutex_t lock;
+	struct {
+		uint8_t *der;
+		size_t len;
+		X509 *x;
+	} certs[CACHED];
+	unsigned next;
+};
+
 struct assay_anchors {
+	struct cache *cache;
 	X509_STORE *store;
 	STACK_OF(X509) *roots, *helpers;
 	ASN1_OBJECT *aik, *document; /* tcg-kp-AIKCertificate, Microsoft's documentSigning */
@@ -30,12 +47,15 @@ struct assay_anchors *assay_anchors_new(void)
 
 	if (!a)
 		return NULL;
+	a->cache = calloc(1, sizeof(*a->cache));
+	if (a->cache)
+		pthread_mutex_init(&a->cache->lock, NULL);
 	a->store = X509_STORE_new();
 	a->roots = sk_X509_new_null();
 	a->helpers = sk_X509_new_null();
 	a->aik = OBJ_txt2obj("2.23.133.8.3", 1);
 	a->document = OBJ_txt2obj("1.3.6.1.4.1.311.10.3.12", 1);
-	if (!a->store || !a->roots || !a->helpers || !a->aik || !a->document)
+	if (!a->cache || !a->store || !a->roots || !a->helpers || !a->aik || !a->document)
 		assay_anchors_free(&a);
 	return a;
 }
@@ -46,6 +66,13 @@ void assay_anchors_free(struct assay_anchors **ap)
 
 	if (!a)
 		return;
+	for (unsigned i = 0; a->cache && i < CACHED; i++) {
+		free(a->cache->certs[i].der);
+		X509_free(a->cache->certs[i].x);
+	}
+	if (a->cache)
+		pthread_mutex_destroy(&a->cache->lock);
+	free(a->cache);
 	X509_STORE_free(a->store);
 	sk_X509_pop_free(a->roots, X509_free);
 	sk_X509_pop_free(a->helpers, X509_free);
@@ -82,6 +109,52 @@ static X509 *parse_der(const uint8_t *p, size_t len)
 	}
 	/* Looks at its extensions, once and for all threads. */
 	(void)X509_check_purpose(x, -1, -1);
+	return x;
+}
+
+static X509 *find_cached(struct cache *c, const uint8_t *p, size_t len)
+{
+	X509 *x = NULL;
+
+	pthread_mutex_lock(&c->lock);
+	for (unsigned i = 0; i < CACHED && !x; i++)
+		if (c->certs[i].x && c->certs[i].len == len && memcmp(c->certs[i].der, p, len) == 0 && X509_up_ref(c->certs[i].x) == 1)
+			x = c->certs[i].x;
+	pthread_mutex_unlock(&c->lock);
+	return x;
+}
+
+/* It need not be kept. */
+static void keep(struct cache *c, const uint8_t *p, size_t len, X509 *x)
+{
+	uint8_t *der = malloc(len);
+
+	if (!der || X509_up_ref(x) != 1) {
+		free(der);
+		return;
+	}
+	memcpy(der, p, len);
+	pthread_mutex_lock(&c->lock);
+	uint8_t *old = c->certs[c->next].der;
+	X509 *old_x = c->certs[c->next].x;
+	c->certs[c->next].der = der;
+	c->certs[c->next].len = len;
+	c->certs[c->next].x = x;
+	c->next = (c->next + 1) % CACHED;
+	pthread_mutex_unlock(&c->lock);
+	free(old);
+	X509_free(old_x);
+}
+
+X509 *assay_anchors_cert(const struct assay_anchors *a, const uint8_t *p, size_t len)
+{
+	X509 *x = find_cached(a->cache, p, len);
+
+	if (!x) {
+		x = parse_der(p, len);
+		if (x)
+			keep(a->cache, p, len, x);
+	}
 	return x;
 }
 
@@ -395,7 +468,7 @@ int assay_way_judge(const struct assay_anchors *a, const struct assay_proof *pro
 	if (proof->n_certs == 0)
 		refuse(&w, ASSAY_WAY_NONE, "the proof has no certificate for its key");
 	for (size_t i = 0; i < proof->n_certs && r == 0 && w.way == ASSAY_WAY_GOOD; i++) {
-		X509 *x = parse_der(proof->certs[i].p, proof->certs[i].len);
+		X509 *x = assay_anchors_cert(a, proof->certs[i].p, proof->certs[i].len);
 
 		if (!x && ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE) {
 			r = assay_fail_mem(err);

@@ -25,6 +25,11 @@ int assay_anchors_add(struct assay_anchors *anchors, const char *name, const voi
 		      struct assay_err *err) ASSAY_MUST;
 /* A file of those, or each file of a folder that is called *.pem, *.crt, *.cer or *.der. ASSAY_E_NOTFOUND: no anchor. */
 int assay_anchors_load(struct assay_anchors *anchors, const char *path, struct assay_err *err) ASSAY_MUST;
+/*
+ * A certificate's bytes taken apart, to be freed by X509_free(); NULL: it is none, or no memory, as OpenSSL's queue says.
+ * The last ones are kept and found again; nobody vouches for them. Thread-safe.
+ */
+X509 *assay_anchors_cert(const struct assay_anchors *anchors, const uint8_t *p, size_t len);
 size_t assay_anchors_n(const struct assay_anchors *anchors);
 
 /* --- a key's ------------------------------------------------------------------------------------- */

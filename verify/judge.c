@@ -63,7 +63,7 @@ static int judge(const char *text, size_t len, const struct assay_proof_policy *
 	if (!assay_proof_verified(v))
 		return 0;
 	/* What is in the log is needed for what a quote of an older shape is bound to; its faults count later. */
-	if (assay_runtime_read(v, err) < 0 ||
+	if (assay_runtime_read(policy->anchors, v, err) < 0 ||
 	    assay_fresh_judge(v->proof, request->nonce, request->nonce_len, v, err) < 0)
 		return -1;
 	if (v->step_bad[ASSAY_STEP_QUOTE])

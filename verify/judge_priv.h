@@ -6,7 +6,7 @@
 #include "verify/policy.h"
 
 /* Kinds, contents and claims of all events, and the TLS certificate that was measured last; refuses what is not known. */
-int assay_runtime_read(struct assay_proof_verdict *v, struct assay_err *err) ASSAY_MUST;
+int assay_runtime_read(const struct assay_anchors *anchors, struct assay_proof_verdict *v, struct assay_err *err) ASSAY_MUST;
 /* The rest of what is said about events: order, TLS, what the caller expects, and what the boot's manifest knows. */
 int assay_runtime_judge(const struct assay_proof_policy *policy, const struct assay_proof_request *request,
 			struct assay_proof_verdict *v, struct assay_err *err) ASSAY_MUST;

@@ -146,7 +146,7 @@ static char *subject_of(X509 *x)
 }
 
 /* The last one that was measured. */
-static int read_tls(struct assay_proof_verdict *v, struct assay_err *err)
+static int read_tls(const struct assay_anchors *anchors, struct assay_proof_verdict *v, struct assay_err *err)
 {
 	const struct assay_cel *log = v->proof->log;
 	ASSAY_AUTO_FREE uint8_t *der = NULL;
@@ -165,12 +165,10 @@ static int read_tls(struct assay_proof_verdict *v, struct assay_err *err)
 		return 0;
 	}
 	const struct assay_part part = { der, len };
-	const unsigned char *p = der;
-	X509 *x = d2i_X509(NULL, &p, (long)len);
-	if (!x || p != der + len) {
+	X509 *x = assay_anchors_cert(anchors, der, len);
+	if (!x) {
 		const bool memory = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
 
-		X509_free(x);
 		ERR_clear_error();
 		if (memory)
 			return assay_fail_mem(err);
@@ -187,7 +185,7 @@ static int read_tls(struct assay_proof_verdict *v, struct assay_err *err)
 	return assay_digest_one(ASSAY_SHA256, &part, 1, v->tls_sha256, err);
 }
 
-int assay_runtime_read(struct assay_proof_verdict *v, struct assay_err *err)
+int assay_runtime_read(const struct assay_anchors *anchors, struct assay_proof_verdict *v, struct assay_err *err)
 {
 	v->n_events = v->proof->log->n;
 	v->events = calloc(v->n_events + 1, sizeof(*v->events));
@@ -196,7 +194,7 @@ int assay_runtime_read(struct assay_proof_verdict *v, struct assay_err *err)
 	for (size_t i = 0; i < v->n_events; i++)
 		if (read_event(v, i, err) < 0)
 			return -1;
-	return read_tls(v, err);
+	return read_tls(anchors, v, err);
 }
 
 static int digest_is(const struct assay_proof_verdict *v, const uint8_t *der, size_t len, bool *ret, struct assay_err *err)

@@ -65,6 +65,7 @@ proof_setup() {
 
 # machine_events: what a well-behaved machine measures after the boot, as words for make_proof.py.
 machine_events() {
+	# shellcheck disable=SC2034 # the caller's
 	events=(
 		--event 15 root_hash "$(cat data.roothash)"
 		--event 15 sentinel ""

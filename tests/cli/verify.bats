@@ -383,11 +383,9 @@ with_events() {
 			chain_disk "$tmp/other/disk.img" root.sqfs "quiet debug roothash=$(jq -r .payload manifest.json | base64 -d | jq -r '.predicate.facts.verity[0].root_hash')"
 			words="another command line: "
 		else
-			sed 's/6\.12\.0-amd64/6.13.0-amd64/' "$top/tests/cli/chain.bash" > "$tmp/other/chain.bash"
 			(
-				# shellcheck disable=SC1090,SC1091
-				BASH_SOURCE_DIR=$top/tests/cli && sed -i "s,\${BASH_SOURCE\[0\]%/\*},$top/tests/cli,g" "$tmp/other/chain.bash" && . "$tmp/other/chain.bash" &&
-					chain_disk "$tmp/other/disk.img" root.sqfs
+				eval "$(declare -f chain_uki | sed 's/6\.12\.0-amd64/6.13.0-amd64/')"
+				chain_disk "$tmp/other/disk.img" root.sqfs
 			)
 			words="another kernel: "
 		fi
@@ -565,7 +563,6 @@ with_events() {
 }
 
 @test "tls-certificate: not the peer's, not measured, not the last, expired" {
-	local days
 	proof_cert "$tmp/mitm" "server.example" - 'subjectAltName=DNS:server.example\n' -algorithm EC -pkeyopt ec_paramgen_curve:P-256
 	refused tls-certificate good.json --tls-cert "$tmp/mitm.pem"
 	[[ $output == *"somebody is in between"* ]]

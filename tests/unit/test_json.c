@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/json.h"
+#include "core/json_priv.h"
 #include "core/limits.h"
 #include "tests/unit/alloc.h"
 #include "tests/unit/unit.h"
@@ -414,6 +414,80 @@ static int use_json(struct assay_err *err)
 	return 0;
 }
 
+/* Two ways to read: the fast one takes less, and never another thing. */
+static void test_two_ways(void **state)
+{
+	static const struct {
+		const char *text;
+		bool fast;
+	} texts[] = {
+		{ "{}", true }, { " [ ] ", true }, { "[1,-2,999999999999999999]", true }, { "[1000000000000000000]", false },
+		{ "[-0]", false }, { "[01]", false }, { "[1.5]", false }, { "[1e3]", false }, { "[-]", false }, { "[1x]", false },
+		{ "[true,false,null]", true }, { "[truth]", false }, { "[nul]", false }, { "{\"b\":1,\"a\":2}", true },
+		{ "{\"a\":1,\"a\":2}", false }, { "{\"b\":1,\"a\":2,\"b\":3}", false }, { "{\"a\":1,}", false }, { "[1,]", false },
+		{ "[,1]", false }, { "{1:2}", false }, { "{\"a\" 1}", false }, { "[\"a\\\"b\\\\c\\/\\b\\f\\n\\r\\t\"]", true },
+		{ "[\"\\u0041\"]", false }, { "[\"\\x\"]", false }, { "[\"a\\", false }, { "[\"a", false },
+		{ "[\"12345678901234567890123456789012\\\"x\"]", true }, { "[\"1234567\x1f\"]", false }, { "[\"12345678\n\"]", false },
+		{ "[\"\xc3\xa4 12345678 \xe2\x82\xac\"]", true }, { "[\"1234567\xc3\"]", false }, { "[\"\xed\xa0\x80\"]", false },
+		{ "[] []", false }, { "[]x", false }, { "1", false }, { "\"a\"", false }, { "", false }, { "[", false }, { "{\"a\":", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		/* Of its very size, so that a read past it is seen. */
+		const size_t len = strlen(texts[i].text);
+		ASSAY_AUTO_FREE char *copy = malloc(len + 1);
+		ASSAY_AUTO(assay_json) *fast = NULL;
+		ASSAY_AUTO(assay_json) *strict = NULL;
+		struct assay_err err;
+
+		memcpy(copy, texts[i].text, len);
+		fast = assay_json_parse_fast(copy, len);
+		if ((fast != NULL) != texts[i].fast)
+			fail_msg("%s", texts[i].text);
+		if (fast && (assay_json_parse_strict(copy, len, &strict, &err) < 0 || !assay_json_equal(fast, strict)))
+			fail_msg("%s", texts[i].text);
+	}
+}
+
+/* Trees in one block, changed: what is added, replaced, taken out, and what outlives the rest. */
+static void test_block(void **state)
+{
+	static const char text[] = "{\"a\":{\"x\":[1,2]},\"b\":\"t\",\"c\":{\"d\":{}}}";
+	ASSAY_AUTO(assay_json) *top = NULL;
+	ASSAY_AUTO(assay_json) *taken = NULL;
+	ASSAY_AUTO(assay_json) *copy = NULL;
+	ASSAY_AUTO(assay_json) *outer = assay_json_object();
+	ASSAY_AUTO_FREE char *out = NULL;
+	struct assay_err err;
+
+	(void)state;
+	assert_int_equal(assay_json_parse(text, strlen(text), &top, &err), 0);
+	copy = assay_json_copy(top);
+	assert_true(assay_json_equal(copy, top));
+	assay_json_set_str(copy, "b", "other");
+	for (int i = 0; i < 20; i++) {
+		char key[8];
+
+		snprintf(key, sizeof(key), "k%d", i);
+		assay_json_set(copy, key, assay_json_copy(top));
+	}
+	assay_json_remove(copy, "a");
+	assert_int_equal(assay_json_len(copy), 22);
+	taken = assay_json_take(&top, "a");
+	assert_null(top);
+	assert_int_equal(assay_json_len(assay_json_get(taken, "x")), 2);
+	assay_json_set(outer, "inner", assay_steal(&taken));
+	assay_json_set(outer, "copy", assay_steal(&copy));
+	out = dump(assay_json_get(outer, "inner"));
+	assert_string_equal(out, "{\n  \"x\": [\n    1,\n    2\n  ]\n}\n");
+	/* One that nobody parsed is copied. */
+	assert_null(assay_json_take(&outer, "nobody"));
+	taken = assay_json_take(&outer, "inner");
+	assert_non_null(outer);
+	assert_true(assay_json_equal(taken, assay_json_get(outer, "inner")));
+}
+
 static void test_out_of_memory(void **state)
 {
 	(void)state;
@@ -484,7 +558,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_file),	      cmocka_unit_test(test_build),
 	cmocka_unit_test(test_remembered),    cmocka_unit_test(test_read),
 	cmocka_unit_test(test_large),	      cmocka_unit_test(test_python),
-	cmocka_unit_test(test_out_of_memory),
+	cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_two_ways),
+	cmocka_unit_test(test_block),
 };
 
 UNIT_MAIN(tests)
