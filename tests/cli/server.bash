@@ -40,6 +40,7 @@ start_server() {
 	for ((i = 0; i < 400; i++)); do
 		if [ -e "$dir/port" ]; then
 			port=$(cat "$dir/port")
+			# shellcheck disable=SC2034 # for the tests
 			url=https://localhost:$port
 			return 0
 		fi
