@@ -156,6 +156,41 @@ teardown() {
 	[ "$("$replay" "$log" --events | jq -r 'select(.event_type == "weights_tree").content.resolved.fsverity')" = "sha256:$tree" ]
 }
 
+@test "measure: what the kernel says: fs-verity's digests, dm-verity's root hash" {
+	need cc
+	cc -shared -fPIC -O1 -w -o "$tmp/kernel.so" tests/fixtures/kernel.c -ldl -lcrypto
+	start_tpm
+	configure
+	local root digest
+	root=$(openssl rand -hex 32)
+	seq 10000 >"$tmp/model"
+	in_kernel() { env LD_PRELOAD="$tmp/kernel.so" "$@"; }
+	# The file's own root is another: what comes out is the kernel's.
+	digest=$(python3 - "$root" "$(stat -c %s "$tmp/model")" <<-'EOF'
+		import hashlib, struct, sys
+		d = bytes([1, 1, 12, 0]) + bytes(4) + struct.pack("<Q", int(sys.argv[2])) + bytes.fromhex(sys.argv[1]) + bytes(32 + 32 + 144)
+		print(hashlib.sha256(d).hexdigest())
+	EOF
+	)
+	run -0 in_kernel env VERITY_ROOT="$root" "$agent" measure weights --config "$config" --fsverity "$tmp/model"
+	[[ $output == *"fs-verity sha256:$digest" ]]
+	# One that was made with a salt: nobody who has the file would come to its digest.
+	measure weights --fsverity "$tmp/model" >"$tmp/computed"
+	in_kernel env VERITY_ROOT="$root" VERITY_SALT=1 "$agent" measure weights --config "$config" --fsverity "$tmp/model" | diff "$tmp/computed" -
+
+	local table="1 254:0 254:1 4096 4096 262144 1 sha256 $root 1234"
+	run -0 in_kernel env DM_TABLE="$table" "$agent" measure disk --config "$config" --dm application
+	[[ $output == *"root hash $root" ]]
+	run -1 in_kernel env DM_TABLE="$table" "$agent" measure disk --config "$config" --dm other
+	[[ $output == *"no such device"* ]]
+	run -1 in_kernel env DM_TABLE="$table" DM_TARGET=linear "$agent" measure disk --config "$config" --dm application
+	[[ $output == *"not one of dm-verity"* ]]
+	run -1 in_kernel env DM_TABLE="$table 1 ignore_corruption" "$agent" measure disk --config "$config" --dm application
+	[[ $output == *"ignore corruption"* ]]
+	agree
+	[ "$(wc -l <"$log")" = 5 ]
+}
+
 @test "log: a PCR of the plan that is not zero at the start, and who it was" {
 	start_tpm
 	configure
