@@ -69,15 +69,27 @@ static int reconnect(struct assay_proof_maker *maker, struct assay_err *err)
 	return 0;
 }
 
+/*
+ * The kernel's resource manager serves many at a time; other ways to a TPM one alone, who is not to keep it: others who have
+ * the log's lock would wait for it.
+ */
+static bool is_shared(const char *tcti)
+{
+	return !tcti || strncmp(tcti, "device:/dev/tpmrm", 17) == 0;
+}
+
 int assay_proof_maker_open(const struct assay_agent_config *config, struct assay_proof_maker **ret, struct assay_err *err)
 {
 	ASSAY_AUTO(assay_proof_maker) *maker = calloc(1, sizeof(*maker));
+	ASSAY_AUTO(assay_log_file) *lock = NULL;
 
 	if (!maker)
 		return assay_fail_mem(err);
 	maker->config = config;
-	if (reconnect(maker, err) < 0)
+	if (assay_agent_log_lock(config, &lock, err) < 0 || reconnect(maker, err) < 0)
 		return -1;
+	if (!is_shared(config->tcti))
+		disconnect(maker);
 	*ret = assay_steal(&maker);
 	return 0;
 }
@@ -224,11 +236,14 @@ static void evidence_clear(struct assay_evidence *e)
 static int make(struct assay_proof_maker *maker, enum assay_proof_format format, struct assay_evidence *e, char **ret,
 		size_t *ret_len, struct assay_err *err)
 {
+	ASSAY_AUTO(assay_log_file) *lock = NULL;
 	ASSAY_AUTO(assay_agent_log) *log = NULL;
 	ASSAY_AUTO(assay_json) *o = NULL;
 	uint8_t tls[32] = { 0 }, extra[32];
 
-	if (reconnect(maker, err) < 0 || assay_agent_log_open(maker->config, maker->tpm, &log, err) < 0)
+	/* The lock before the TPM: attest/log.h says why. */
+	if (assay_agent_log_lock(maker->config, &lock, err) < 0 || reconnect(maker, err) < 0 ||
+	    assay_agent_log_open_locked(maker->config, &lock, maker->tpm, &log, err) < 0)
 		return -1;
 	e->config = maker->config;
 	e->ak = maker->ak;
@@ -260,12 +275,10 @@ int assay_proof_maker_make(struct assay_proof_maker *maker, enum assay_proof_for
 	e->nonce_len = nonce ? nonce_len : 0;
 	const int r = make(maker, format, e, ret, ret_len, &why);
 	evidence_clear(e);
-	if (r < 0) {
-		/* Whatever is wrong with the way to the TPM, the next call tries it from the start. */
-		if (why.code == ASSAY_E_TPM)
-			disconnect(maker);
-		if (err)
-			*err = why;
-	}
+	/* Whatever is wrong with the way to the TPM, the next call tries it from the start. */
+	if (!is_shared(maker->config->tcti) || (r < 0 && why.code == ASSAY_E_TPM))
+		disconnect(maker);
+	if (r < 0 && err)
+		*err = why;
 	return r;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A machine's proofs (docs/PROOF.md): the TPM's quote, and what it is about. A maker keeps the way to the TPM, the
- * attestation key and its certificates; each proof is made of what log and PCRs are at that moment.
+ * attestation key and its certificates, where the kernel's resource manager serves many at a time; a TPM that talks to one
+ * alone is connected for each proof. Each proof is made of what log and PCRs are at that moment.
  */
 #ifndef ASSAY_ATTEST_PROOF_H
 #define ASSAY_ATTEST_PROOF_H
