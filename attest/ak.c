@@ -34,27 +34,6 @@ void assay_ak_free(struct assay_ak **akp)
 	free(ak);
 }
 
-int assay_ak_check(const struct assay_tpm_public *public, struct assay_err *err)
-{
-	static const struct {
-		uint32_t bit;
-		bool set;
-		const char *what;
-	} rules[] = {
-		{ ASSAY_TPMA_RESTRICTED, true, "not restricted: it signs whatever it is given, a quote that no TPM made too" },
-		{ ASSAY_TPMA_SIGN, true, "not for signing" },
-		{ ASSAY_TPMA_DECRYPT, false, "for decrypting too" },
-		{ ASSAY_TPMA_FIXED_TPM, true, "one that can be moved to another TPM (no fixedTPM)" },
-		{ ASSAY_TPMA_FIXED_PARENT, true, "one that can be moved to another parent (no fixedParent)" },
-		{ ASSAY_TPMA_SENSITIVE_DATA_ORIGIN, true, "not made by the TPM (no sensitiveDataOrigin)" },
-	};
-
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (((public->attributes & rules[i].bit) != 0) != rules[i].set)
-			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET, "no attestation key: it is %s", rules[i].what);
-	return 0;
-}
-
 /* --- certificates ------------------------------------------------------------------------------- */
 
 /* Fresh; NULL when out of memory. */
@@ -247,7 +226,7 @@ int assay_ak_open(struct assay_tpm *tpm, const struct assay_agent_config *config
 		return assay_fail(err, ASSAY_E_USAGE, ASSAY_NO_OFFSET, "the configuration names no attestation key (tpm: key)");
 	ak->source = config->key;
 	if (open_source(tpm, config, ak, err) < 0 || assay_tpm_key_public(ak->key, &ak->public_area, &ak->public_len, err) < 0 ||
-	    assay_tpm_public_parse(ak->public_area, ak->public_len, &ak->public, err) < 0 || assay_ak_check(&ak->public, err) < 0 ||
+	    assay_tpm_public_parse(ak->public_area, ak->public_len, &ak->public, err) < 0 || assay_tpm_public_attests(&ak->public, err) < 0 ||
 	    (config->certificates && add_file(ak, config->certificates, err) < 0))
 		return assay_wrap(err, "attestation key (%s)", assay_ak_source_name(config->key));
 	if (assay_ak_match(ak->certificates[0], &ak->public, "its certificate", err) < 0)

@@ -39,9 +39,6 @@ int assay_ak_open(struct assay_tpm *tpm, const struct assay_agent_config *config
 void assay_ak_free(struct assay_ak **ak);
 ASSAY_DEFINE_AUTO(assay_ak)
 
-/* Whether a key can attest: it signs what the TPM made alone (TPMA_OBJECT). ASSAY_E_UNSUPPORTED names what it is not. */
-int assay_ak_check(const struct assay_tpm_public *public, struct assay_err *err) ASSAY_MUST;
-
 /* One certificate in an NV index, in DER, whatever stands behind it; fresh PEM. ASSAY_E_CORRUPT when it is none. */
 int assay_ak_nv_certificate(struct assay_tpm *tpm, uint32_t nv, char **ret, struct assay_err *err) ASSAY_MUST;
 /* ASSAY_E_MISMATCH: the certificate is of another key than the TPM's; `what` names it. */

@@ -46,7 +46,7 @@ int assay_tpm_key_ek(struct assay_tpm *tpm, enum assay_tpm_key kind, struct assa
 	return assay_tpm_key_primary(tpm, &in, ret, err);
 }
 
-/* A session that has fulfilled PolicyA. It ends with the command that uses it; until then it is to be flushed. */
+/* A session that has fulfilled PolicyA. To be flushed after its use: ESYS has sessions go on. */
 static int policy_session(struct assay_tpm *tpm, ESYS_TR *ret, struct assay_err *err)
 {
 	static const TPMT_SYM_DEF plain = { .algorithm = TPM2_ALG_NULL };
@@ -86,10 +86,8 @@ static int create(struct assay_tpm *tpm, ESYS_TR ek, const TPM2B_PUBLIC *in, TPM
 		rc = Esys_Create(tpm->esys, ek, session, ESYS_TR_NONE, ESYS_TR_NONE, &no_secret, in, &no_data, &no_pcrs, ret_private,
 				 ret_public, NULL, NULL, NULL);
 	while (assay_tpm_again(&wait, rc));
-	if (rc == TSS2_RC_SUCCESS)
-		return 0;
 	(void)Esys_FlushContext(tpm->esys, session);
-	return assay_tpm_fail(err, "TPM2_Create", rc);
+	return rc == TSS2_RC_SUCCESS ? 0 : assay_tpm_fail(err, "TPM2_Create", rc);
 }
 
 static int load(struct assay_tpm *tpm, ESYS_TR ek, const TPM2B_PRIVATE *private, const TPM2B_PUBLIC *public, ESYS_TR *ret,
@@ -104,10 +102,8 @@ static int load(struct assay_tpm *tpm, ESYS_TR ek, const TPM2B_PRIVATE *private,
 	do
 		rc = Esys_Load(tpm->esys, ek, session, ESYS_TR_NONE, ESYS_TR_NONE, private, public, ret);
 	while (assay_tpm_again(&wait, rc));
-	if (rc == TSS2_RC_SUCCESS)
-		return 0;
 	(void)Esys_FlushContext(tpm->esys, session);
-	return assay_tpm_fail(err, "TPM2_Load", rc);
+	return rc == TSS2_RC_SUCCESS ? 0 : assay_tpm_fail(err, "TPM2_Load", rc);
 }
 
 static int persist(struct assay_tpm *tpm, ESYS_TR loaded, uint32_t handle, struct assay_err *err)
@@ -227,8 +223,7 @@ int assay_tpm_key_activate(struct assay_tpm *tpm, struct assay_tpm_key_handle *k
 		rc = Esys_ActivateCredential(tpm->esys, key->tr, ek->tr, ESYS_TR_PASSWORD, session, ESYS_TR_NONE, &id, &encrypted,
 					     &secret);
 	while (assay_tpm_again(&wait, rc));
-	if (rc != TSS2_RC_SUCCESS)
-		(void)Esys_FlushContext(tpm->esys, session);
+	(void)Esys_FlushContext(tpm->esys, session);
 	if (is_foreign(rc))
 		return assay_fail(err, ASSAY_E_MISMATCH, ASSAY_NO_OFFSET,
 				  "the challenge is for another TPM, or for another key of this one");

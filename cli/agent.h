@@ -22,6 +22,8 @@ ASSAY_DEFINE_AUTO(assay_agent)
 int assay_cmd_agent_serve(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_agent_tls(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_agent_log(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_key_create(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_key_activate(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_agent_proof(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_measure_disk(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_measure_sentinel(const struct assay_verb *verb, int argc, char **argv);

@@ -73,6 +73,9 @@ int assay_cmd_manifest_sign(const struct assay_verb *verb, int argc, char **argv
 int assay_cmd_manifest_verify(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_audit(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_verify(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_ca_init(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_ca_challenge(const struct assay_verb *verb, int argc, char **argv);
+int assay_cmd_ca_issue(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_platform_probe(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_platform_learn(const struct assay_verb *verb, int argc, char **argv);
 int assay_cmd_platform_show(const struct assay_verb *verb, int argc, char **argv);

@@ -66,6 +66,11 @@ static const struct assay_verb verbs[] = {
 	  "URL --manifest FILE... (--key PUB | --ca CA.pem --identity NAME)... --trust PATH... [--get PATH [-o FILE]] "
 	  "[--any-name] [--timeout SECONDS] [--max-size BYTES] [--save-proof FILE] [--json] [OPTION]...",
 	  "Verify a server by a fresh proof, and ask it something over the same connection", assay_cmd_connect },
+	{ "ca init", "DIR --name NAME [--days N]", "Make a CA for attestation keys", assay_cmd_ca_init },
+	{ "ca challenge", "DIR REQUEST --ek-trust PATH [-o CHALLENGE]",
+	  "Check a machine's endorsement key, and make a challenge for its attestation key", assay_cmd_ca_challenge },
+	{ "ca issue", "DIR REQUEST ANSWER [--days N] [-o CERT.pem]", "Issue the certificate when the challenge is answered",
+	  assay_cmd_ca_issue },
 	{ "platform probe", "--qemu COMMAND [OPTION]... -o FILE.yaml",
 	  "Boot the probe on a QEMU machine and write the machine's profile",
 	  assay_cmd_platform_probe },

@@ -51,6 +51,60 @@ bool assay_tpm_public_is(const struct assay_tpm_public *pub, EVP_PKEY *pkey)
 	return same;
 }
 
+static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *bld)
+{
+	OSSL_PARAM *params = bld ? OSSL_PARAM_BLD_to_param(bld) : NULL;
+	EVP_PKEY_CTX *ctx = params ? EVP_PKEY_CTX_new_from_name(assay_ossl_lib(), type, NULL) : NULL;
+	EVP_PKEY *pkey = NULL;
+
+	if (ctx && EVP_PKEY_fromdata_init(ctx) > 0)
+		(void)!EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params);
+	EVP_PKEY_CTX_free(ctx);
+	OSSL_PARAM_free(params);
+	return pkey;
+}
+
+static EVP_PKEY *rsa_key(const struct assay_tpm_public *ek)
+{
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	BIGNUM *n = BN_bin2bn(ek->n, (int)ek->n_len, NULL), *e = BN_new();
+	EVP_PKEY *pkey = NULL;
+
+	if (bld && n && e && BN_set_word(e, ek->exponent) && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) &&
+	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e))
+		pkey = from_params("RSA", bld);
+	OSSL_PARAM_BLD_free(bld);
+	BN_free(n);
+	BN_free(e);
+	return pkey;
+}
+
+static const char *curve_name(uint16_t curve)
+{
+	return curve == 3 ? "P-256" : curve == 4 ? "P-384" : "P-521";
+}
+
+static EVP_PKEY *ecc_key(const struct assay_tpm_public *ek)
+{
+	const size_t field = (ek->bits + 7) / 8;
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	uint8_t point[1 + 2 * 66] = { 4 };
+	EVP_PKEY *pkey = NULL;
+
+	memcpy(point + 1 + field - ek->x_len, ek->x, ek->x_len);
+	memcpy(point + 1 + 2 * field - ek->y_len, ek->y, ek->y_len);
+	if (bld && OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, curve_name(ek->curve), 0) &&
+	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * field))
+		pkey = from_params("EC", bld);
+	OSSL_PARAM_BLD_free(bld);
+	return pkey;
+}
+
+EVP_PKEY *assay_tpm_public_key(const struct assay_tpm_public *public)
+{
+	return public->kind == ASSAY_TPM_RSA ? rsa_key(public) : ecc_key(public);
+}
+
 /* --- key derivation ----------------------------------------------------------------------------- */
 
 /* The MAC of several buffers; out: assay_bank_size() bytes. */
@@ -99,39 +153,11 @@ int assay_kdfa(enum assay_bank hash, const uint8_t *key, size_t key_len, const c
 
 /* --- the seed ----------------------------------------------------------------------------------- */
 
-static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *bld)
-{
-	OSSL_PARAM *params = bld ? OSSL_PARAM_BLD_to_param(bld) : NULL;
-	EVP_PKEY_CTX *ctx = params ? EVP_PKEY_CTX_new_from_name(assay_ossl_lib(), type, NULL) : NULL;
-	EVP_PKEY *pkey = NULL;
-
-	if (ctx && EVP_PKEY_fromdata_init(ctx) > 0)
-		(void)!EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params);
-	EVP_PKEY_CTX_free(ctx);
-	OSSL_PARAM_free(params);
-	return pkey;
-}
-
-static EVP_PKEY *rsa_key(const struct assay_tpm_public *ek)
-{
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	BIGNUM *n = BN_bin2bn(ek->n, (int)ek->n_len, NULL), *e = BN_new();
-	EVP_PKEY *pkey = NULL;
-
-	if (bld && n && e && BN_set_word(e, ek->exponent) && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) &&
-	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e))
-		pkey = from_params("RSA", bld);
-	OSSL_PARAM_BLD_free(bld);
-	BN_free(n);
-	BN_free(e);
-	return pkey;
-}
-
 /* RSAES-OAEP with the EK's name algorithm for both hashes (Part 1, B.4, B.10.4). */
 static int seed_rsa(const struct assay_tpm_public *ek, enum assay_bank hash, const uint8_t *seed, struct assay_credential *ret,
 		    struct assay_err *err)
 {
-	EVP_PKEY *pkey = rsa_key(ek);
+	EVP_PKEY *pkey = assay_tpm_public_key(ek);
 	EVP_PKEY_CTX *ctx = pkey ? EVP_PKEY_CTX_new_from_pkey(assay_ossl_lib(), pkey, NULL) : NULL;
 	char *label = OPENSSL_memdup(IDENTITY, sizeof(IDENTITY));
 	size_t len = sizeof(ret->seed) - 2;
@@ -154,26 +180,6 @@ static int seed_rsa(const struct assay_tpm_public *ek, enum assay_bank hash, con
 	return 0;
 }
 
-static const char *curve_name(uint16_t curve)
-{
-	return curve == 3 ? "P-256" : curve == 4 ? "P-384" : "P-521";
-}
-
-static EVP_PKEY *ecc_key(const struct assay_tpm_public *ek, size_t field)
-{
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	uint8_t point[1 + 2 * 66] = { 4 };
-	EVP_PKEY *pkey = NULL;
-
-	memcpy(point + 1 + field - ek->x_len, ek->x, ek->x_len);
-	memcpy(point + 1 + 2 * field - ek->y_len, ek->y, ek->y_len);
-	if (bld && OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, curve_name(ek->curve), 0) &&
-	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * field))
-		pkey = from_params("EC", bld);
-	OSSL_PARAM_BLD_free(bld);
-	return pkey;
-}
-
 /* A point's coordinate as long as the field. */
 static bool coordinate(EVP_PKEY *pkey, const char *name, uint8_t *out, size_t field)
 {
@@ -190,7 +196,7 @@ static int seed_ecc(const struct assay_tpm_public *ek, enum assay_bank hash, uin
 {
 	static const uint8_t one[4] = { 0, 0, 0, 1 };
 	const size_t field = (ek->bits + 7) / 8;
-	EVP_PKEY *theirs = ecc_key(ek, field), *ours = theirs ? EVP_PKEY_Q_keygen(assay_ossl_lib(), NULL, "EC", curve_name(ek->curve)) :
+	EVP_PKEY *theirs = assay_tpm_public_key(ek), *ours = theirs ? EVP_PKEY_Q_keygen(assay_ossl_lib(), NULL, "EC", curve_name(ek->curve)) :
 								NULL;
 	EVP_PKEY_CTX *ctx = ours ? EVP_PKEY_CTX_new_from_pkey(assay_ossl_lib(), ours, NULL) : NULL;
 	uint8_t z[66], x[66], y[66], their_x[66];

@@ -13,6 +13,9 @@
 /* Are both the same public key? */
 bool assay_tpm_public_is(const struct assay_tpm_public *public, EVP_PKEY *pkey);
 
+/* It as OpenSSL has keys, fresh; NULL when OpenSSL does not take it (a point off its curve), or there is no memory. */
+EVP_PKEY *assay_tpm_public_key(const struct assay_tpm_public *public);
+
 struct assay_credential {
 	uint8_t blob[2 + 2 + ASSAY_MAX_DIGEST + 2 + ASSAY_MAX_DIGEST]; /* TPM2B_ID_OBJECT: MAC, and the secret encrypted */
 	size_t blob_len;

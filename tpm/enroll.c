@@ -170,7 +170,7 @@ void assay_enroll_challenge_free(struct assay_enroll_challenge **cp)
 
 int assay_enroll_challenge_parse(const char *text, size_t len, struct assay_enroll_challenge **ret, struct assay_err *err)
 {
-	static const char *const top[] = { "schema", "id", "ek", "blob", "seed", NULL };
+	static const char *const top[] = { "schema", "id", "ek", "ek_name", "blob", "seed", NULL };
 	ASSAY_AUTO(assay_enroll_challenge) *c = calloc(1, sizeof(*c));
 	ASSAY_AUTO(assay_json) *o = NULL;
 
@@ -182,6 +182,11 @@ int assay_enroll_challenge_parse(const char *text, size_t len, struct assay_enro
 	if (!ek || (strcmp(ek, "rsa") != 0 && strcmp(ek, "ecc") != 0))
 		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET, "'ek' is neither rsa nor ecc");
 	c->ek = strcmp(ek, "rsa") == 0 ? ASSAY_TPM_RSA : ASSAY_TPM_ECC;
+	const char *name = assay_json_str(assay_json_get(o, "ek_name"));
+	c->ek_name_len = name ? strlen(name) / 2 : 0;
+	if (!name || c->ek_name_len == 0 || c->ek_name_len > sizeof(c->ek_name) ||
+	    !assay_unhex(name, strlen(name), c->ek_name, c->ek_name_len))
+		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET, "'ek_name' is no name of a key");
 	if (get_base64(o, "blob", &c->blob, &c->blob_len, err) < 0 || get_base64(o, "seed", &c->seed, &c->seed_len, err) < 0)
 		return -1;
 	*ret = assay_steal(&c);
@@ -195,6 +200,7 @@ struct assay_json *assay_enroll_challenge_json(const struct assay_enroll_challen
 	assay_json_set_str(o, "schema", CHALLENGE);
 	assay_json_set_str(o, "id", c->id);
 	assay_json_set_str(o, "ek", c->ek == ASSAY_TPM_RSA ? "rsa" : "ecc");
+	assay_json_set(o, "ek_name", assay_json_hex(c->ek_name, c->ek_name_len));
 	assay_json_set(o, "blob", base64_node(c->blob, c->blob_len));
 	assay_json_set(o, "seed", base64_node(c->seed, c->seed_len));
 	return o;

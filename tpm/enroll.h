@@ -37,7 +37,9 @@ int assay_enroll_request_json(const uint8_t *ak_public, size_t ak_public_len, co
 
 struct assay_enroll_challenge {
 	char id[ASSAY_ENROLL_ID];
-	enum assay_tpm_key ek; /* which of the TPM's endorsement keys it is for */
+	enum assay_tpm_key ek; /* which of the TPM's endorsement keys it is for, and its name */
+	uint8_t ek_name[66];
+	size_t ek_name_len;
 	uint8_t *blob, *seed;  /* TPM2B_ID_OBJECT, TPM2B_ENCRYPTED_SECRET */
 	size_t blob_len, seed_len;
 };

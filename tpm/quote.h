@@ -92,6 +92,11 @@ struct assay_tpm_public {
  * everything else is ASSAY_E_UNSUPPORTED by name.
  */
 int assay_tpm_public_parse(const uint8_t *p, size_t len, struct assay_tpm_public *ret, struct assay_err *err) ASSAY_MUST;
+/*
+ * Whether a key of these attributes signs what its TPM made alone: restricted, for signing and nothing else, made by the
+ * TPM and kept in it. ASSAY_E_UNSUPPORTED names what it is not.
+ */
+int assay_tpm_public_attests(const struct assay_tpm_public *public, struct assay_err *err) ASSAY_MUST;
 /* TPM name of it: nameAlg, then its digest over the TPMT_PUBLIC (Part 1, 16). */
 int assay_tpm_public_name(const uint8_t *p, size_t len, uint8_t ret[66], size_t *ret_len, struct assay_err *err) ASSAY_MUST;
 

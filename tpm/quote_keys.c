@@ -232,3 +232,24 @@ int assay_tpm_public_name(const uint8_t *p, size_t len, uint8_t ret[66], size_t 
 	memcpy(ret, name, *ret_len);
 	return 0;
 }
+
+int assay_tpm_public_attests(const struct assay_tpm_public *public, struct assay_err *err)
+{
+	static const struct {
+		uint32_t bit;
+		bool set;
+		const char *what;
+	} rules[] = {
+		{ ASSAY_TPMA_RESTRICTED, true, "not restricted: it signs whatever it is given, a quote that no TPM made too" },
+		{ ASSAY_TPMA_SIGN, true, "not for signing" },
+		{ ASSAY_TPMA_DECRYPT, false, "for decrypting too" },
+		{ ASSAY_TPMA_FIXED_TPM, true, "one that can be moved to another TPM (no fixedTPM)" },
+		{ ASSAY_TPMA_FIXED_PARENT, true, "one that can be moved to another parent (no fixedParent)" },
+		{ ASSAY_TPMA_SENSITIVE_DATA_ORIGIN, true, "not made by the TPM (no sensitiveDataOrigin)" },
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (((public->attributes & rules[i].bit) != 0) != rules[i].set)
+			return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET, "no attestation key: it is %s", rules[i].what);
+	return 0;
+}

@@ -18,6 +18,7 @@
 #include "core/ossl.h"
 #include "core/src.h"
 #include "core/text.h"
+#include "verify/chain_priv.h"
 
 /*
  * Certificates that have been taken apart: OpenSSL 3.0 needs 100 us for the public key of each, and a machine's are the same
@@ -79,6 +80,16 @@ void assay_anchors_free(struct assay_anchors **ap)
 	ASN1_OBJECT_free(a->aik);
 	ASN1_OBJECT_free(a->document);
 	free(a);
+}
+
+X509_STORE *assay_anchors_store(const struct assay_anchors *anchors)
+{
+	return anchors->store;
+}
+
+STACK_OF(X509) *assay_anchors_helpers(const struct assay_anchors *anchors)
+{
+	return anchors->helpers;
 }
 
 size_t assay_anchors_n(const struct assay_anchors *anchors)

@@ -130,6 +130,12 @@ run_examples() { # PAGE HOW-MANY [FILTER...]: a grep over the commands
 	grep -qF "subject[disk.img].digest" "$BATS_TEST_TMPDIR/stdout"
 }
 
+# Those with a TPM run in ca.bats.
+@test "examples of assay-ca(1): a CA" {
+	run_examples assay-ca.1 1 grep 'ca init'
+	[ -s attestation-ca/ca.pem ]
+}
+
 @test "examples of assay-diff(1)" {
 	run_examples assay-diff.1 5
 	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/stdout")" = "example: []" ]

@@ -346,3 +346,30 @@ check() {
 	run -3 bash -c "'$assay' verify '$tmp/p' ${trust[*]} --at 2026-12-01 --json > '$tmp/none'"
 	check verdict-1 "$tmp/good" "$tmp/old" "$tmp/stale" "$tmp/short" "$tmp/none"
 }
+
+@test "a machine's proof, and the files of a CA for attestation keys" {
+	command -v swtpm tpm2_createek faketime openssl > /dev/null || skip "swtpm, tpm2-tools, faketime or openssl is missing"
+	load common
+	load swtpm
+	export TSS2_LOG=all+none
+	tpm_with_ak ek "$tmp/tpm"
+	printf '%s\n' 'schema: assay.agent/1' "tpm: {tcti: \"$tcti\", key: ek, certificates: $tmp/ak.pem}" "log: $tmp/log" \
+		'manifest: base' "firmware_log: $PWD/machine.log" > "$tmp/agent.yaml"
+	agent=$top/build/assay-agent
+	"$assay" ca init "$tmp/ca" --name CA
+	"$agent" key create --config "$tmp/agent.yaml" -o "$tmp/request"
+	"$assay" ca challenge "$tmp/ca" "$tmp/request" --ek-trust "$tmp/tpm/ca" -o "$tmp/challenge"
+	"$agent" key activate --config "$tmp/agent.yaml" "$tmp/challenge" -o "$tmp/answer"
+	"$assay" ca issue "$tmp/ca" "$tmp/request" "$tmp/answer" -o "$tmp/ak.pem"
+	"$agent" proof --config "$tmp/agent.yaml" -o "$tmp/bare"
+	"$agent" measure disk --config "$tmp/agent.yaml" "$(printf '%064d' 3)"
+	"$agent" measure sentinel --config "$tmp/agent.yaml"
+	"$agent" measure certificate --config "$tmp/agent.yaml" "$tmp/ak.pem"
+	"$agent" measure timing --config "$tmp/agent.yaml" 5
+	"$agent" proof --config "$tmp/agent.yaml" --nonce 0011223344556677 -o "$tmp/proof"
+	stop_tpm
+	check ak-request-1 "$tmp/request"
+	check ak-challenge-1 "$tmp/challenge"
+	check ak-answer-1 "$tmp/answer"
+	check proof-1 "$tmp/bare" "$tmp/proof"
+}

@@ -70,9 +70,9 @@ is_usage_mistake() {
 		grep -qE "^(assay|Usage: assay)\b" "$err" && grep -qE "^Try 'assay( [a-z ]+)? --help'\.$" "$err" || told "$1" 2
 }
 
-@test "the calls below are of every verb, but platform probe, which boots a machine, and connect, which wants a server" {
+@test "the calls below are of every verb, but those that want a machine, a server or a TPM" {
 	[ "$(verbs | grep -c .)" -ge 11 ]
-	diff <(verbs | sort) <( (calls | sed -E 's/^(log|manifest|platform) ([a-z]+).*/\1 \2/; t; s/ .*//'; printf "platform probe\nconnect\n") | sort)
+	diff <(verbs | sort) <( (calls | sed -E 's/^(log|manifest|platform) ([a-z]+).*/\1 \2/; t; s/ .*//'; printf '%s\n' "platform probe" connect "ca init" "ca challenge" "ca issue") | sort)
 }
 
 @test "each call works and says nothing on stderr" {
