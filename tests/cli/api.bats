@@ -261,3 +261,11 @@ block() {
 	run -0 /usr/bin/python3 two.py
 	[ "${lines[0]}" = "hello from /" ] && [ "${lines[-1]}" = "verified: example, release 7" ]
 }
+
+@test "memory that ends: no wrong verdict, wherever it does" {
+	in_machine
+	# shellcheck disable=SC2046 # words
+	cc -std=c11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -o "$tmp/memory" "$top/tests/fixtures/api_memory.c" $(pkg-config --cflags --libs libassay)
+	run -0 "$tmp/memory" signed.json key.pub root.pem good.json "$at" 5
+	[ "${output% runs}" -gt 200 ]
+}
