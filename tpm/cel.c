@@ -128,8 +128,10 @@ static int parse_digest(const struct assay_json *o, struct assay_digests *d, str
 		return assay_fail(err, ASSAY_E_UNSUPPORTED, ASSAY_NO_OFFSET, "digest: a hashAlg that is not known");
 	if (d->banks & ASSAY_BANK_BIT(bank))
 		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET, "two digests of bank %s", alg);
-	if (!assay_unhex(hex, strlen(hex), d->d[bank], assay_bank_size(bank)))
-		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET, "digest: bank %s has %zu hex digits", alg,
+	/* Lower case alone: a record is written in one way. */
+	if (strspn(hex, "0123456789abcdef") != 2 * assay_bank_size(bank) ||
+	    !assay_unhex(hex, strlen(hex), d->d[bank], assay_bank_size(bank)))
+		return assay_fail(err, ASSAY_E_CORRUPT, ASSAY_NO_OFFSET, "digest: bank %s has %zu hex digits, in lower case", alg,
 				  2 * assay_bank_size(bank));
 	d->banks |= ASSAY_BANK_BIT(bank);
 	return 0;
