@@ -9,6 +9,10 @@
 #   FOLDER/weights/                       what it serves; it sees them at /weights
 #   FOLDER/container_measurements.json    made here; one that is there has to be right
 #
+# or, in the place of all that, runs and proves (docs/PROVENANCE.md):
+#
+#   FOLDER/job/job.yaml and more          a job
+#
 # A squashfs and its dm-verity tree, each a partition; the partitions' UUIDs are the two halves of the root hash, as
 # systemd-repart does it. Prints the root hash. Needs no root; of the same files the same tools make the same bytes.
 
@@ -32,19 +36,26 @@ for tool in mksquashfs veritysetup sfdisk; do
 	command -v "$tool" >/dev/null || die "$tool is missing"
 done
 [[ -x $assay ]] || die "$assay is not built: run make"
-[[ -d $folder/weights ]] || die "$folder: no folder weights"
-[[ -f $folder/containers/application.tar ]] || die "$folder: no containers/application.tar"
+if [[ -d $folder/job ]]; then
+	[[ -f $folder/job/job.yaml ]] || die "$folder: no job/job.yaml"
+	[[ $(ls -A "$folder") == job ]] || die "$folder: a job disk has the folder job and nothing else"
+else
+	[[ -d $folder/weights ]] || die "$folder: no folder weights"
+	[[ -f $folder/containers/application.tar ]] || die "$folder: no containers/application.tar"
+fi
 
 work=$(mktemp -d "$(dirname "$output")/.application.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# The guest takes no archive that is not listed, nor one under another name.
-"$assay" containers --measurements "$folder"/containers/*.tar >"$work/list"
-grep -q '^  "@local/application:1": ' "$work/list" || die "containers/application.tar is not localhost/application:1"
-if [[ -e $folder/container_measurements.json ]]; then
-	cmp -s "$folder/container_measurements.json" "$work/list" || die "$folder/container_measurements.json is not that of the archives"
-else
-	cp "$work/list" "$folder/container_measurements.json"
+if [[ ! -d $folder/job ]]; then
+	# The guest takes no archive that is not listed, nor one under another name.
+	"$assay" containers --measurements "$folder"/containers/*.tar >"$work/list"
+	grep -q '^  "@local/application:1": ' "$work/list" || die "containers/application.tar is not localhost/application:1"
+	if [[ -e $folder/container_measurements.json ]]; then
+		cmp -s "$folder/container_measurements.json" "$work/list" || die "$folder/container_measurements.json is not that of the archives"
+	else
+		cp "$work/list" "$folder/container_measurements.json"
+	fi
 fi
 
 # Owner and modes must not depend on who packs. A name in quotes: no quote, backslash or newline in it.

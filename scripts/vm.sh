@@ -42,6 +42,7 @@ DIR must not exist or be empty.
   --serial NAME      file (default) or none: no serial port
   --capture FILE     a second, writable raw disk with the serial number "capture"
   --data FILE        one more raw disk, read-only
+  --results FILE     a writable raw disk with the serial number "results"
   --tpm-state DIR    a swtpm that was used before, with its keys (a copy of it; --banks must be its own)
   --reboot           let the guest reset instead of ending there
   --timeout SECONDS  default: 300
@@ -61,7 +62,7 @@ vm_options()
 {
 	vm_code=/usr/share/OVMF/OVMF_CODE_4M.fd vm_vars='' vm_secure='' vm_machine=q35 vm_cpu=''
 	vm_memory=1024 vm_smp=1 vm_tpm=crb vm_banks=sha1,sha256,sha384 vm_disk='' vm_bus=virtio
-	vm_mode=snapshot vm_net=none vm_capture='' vm_data='' vm_state='' vm_reboot='' vm_timeout=300 vm_serial=file vm_extra=()
+	vm_mode=snapshot vm_net=none vm_capture='' vm_data='' vm_results='' vm_state='' vm_reboot='' vm_timeout=300 vm_serial=file vm_extra=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--secure) vm_secure=1 ;;
@@ -89,6 +90,7 @@ vm_options()
 			--serial) vm_serial=$2 ;;
 			--capture) vm_capture=$2 ;;
 			--data) vm_data=$2 ;;
+			--results) vm_results=$2 ;;
 			--tpm-state) vm_state=$2 ;;
 			--timeout) vm_timeout=$2 ;;
 			*) vm_say "unknown option $1"; return 2 ;;
@@ -132,6 +134,7 @@ vm_machine_args()
 	forward:*) vm_args+=(-device "virtio-net-pci,netdev=net0,romfile=") ;;
 	esac
 	[ -z "$vm_data" ] || vm_args+=(-device "virtio-blk-pci,drive=data0")
+	[ -z "$vm_results" ] || vm_args+=(-device "virtio-blk-pci,drive=results0,serial=results")
 	[ -z "$vm_capture" ] || vm_args+=(-device "virtio-blk-pci,drive=capture0,serial=capture")
 	vm_args+=("${vm_extra[@]}")
 }
@@ -158,6 +161,8 @@ vm_backend_args()
 		vm_backends+=(-drive "if=none,id=capture0,format=raw,file=$(realpath "$vm_capture")")
 	[ -z "$vm_data" ] ||
 		vm_backends+=(-drive "if=none,id=data0,format=raw,readonly=on,file=$(realpath "$vm_data")")
+	[ -z "$vm_results" ] ||
+		vm_backends+=(-drive "if=none,id=results0,format=raw,file=$(realpath "$vm_results")")
 	case $vm_net in
 	forward:*) vm_backends+=(-netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:${vm_net#*:}-:443") ;;
 	esac
@@ -175,6 +180,7 @@ vm_line_args()
 	[ -z "$vm_disk" ] || vm_backends+=(-drive 'if=none,id=disk0,format=raw,snapshot=on,file={disk}')
 	[ -z "$vm_capture" ] || vm_backends+=(-drive "if=none,id=capture0,format=raw,file={copy:$vm_capture}")
 	[ -z "$vm_data" ] || vm_backends+=(-drive "if=none,id=data0,format=raw,readonly=on,file=$vm_data")
+	[ -z "$vm_results" ] || vm_backends+=(-drive "if=none,id=results0,format=raw,file={copy:$vm_results}")
 	case $vm_net in
 	forward:*) vm_backends+=(-netdev "user,id=net0,restrict=on") ;;
 	esac
@@ -302,7 +308,7 @@ vm_main_run()
 	shift
 
 	vm_options "$@" || return 2
-	for file in "$vm_code" "$vm_vars" ${vm_disk:+"$vm_disk"} ${vm_capture:+"$vm_capture"} ${vm_data:+"$vm_data"} \
+	for file in "$vm_code" "$vm_vars" ${vm_disk:+"$vm_disk"} ${vm_capture:+"$vm_capture"} ${vm_data:+"$vm_data"} ${vm_results:+"$vm_results"} \
 		${vm_state:+"$vm_state/."}; do
 		[ -r "$file" ] || { vm_say "$file: cannot be read"; return 1; }
 	done
