@@ -50,7 +50,7 @@ check+=(faketime)
 # Tokens and TPMs that sign; the provider for tokens is in Debian 13, and fetched for 12.
 check+=(softhsm2 swtpm swtpm-tools tpm2-openssl tpm2-tools)
 [[ $release != debian-13 ]] || check+=(pkcs11-provider)
-bench+=(jq)
+bench+=(faketime jq)
 
 # Programs that use the library, in C, C++ and Python.
 check+=(g++ mypy python3-requests)

@@ -283,6 +283,100 @@ sizem=$(stat -c %s "$signed")
 manifest_s=$(runs=200 best "$assay" manifest verify "$signed" --key "$work/sign.pub")
 dsse_s=$(runs=20 best "$work/dsse.sh" "$work" "$signed")
 
+say "proofs"
+# shellcheck source=tests/bench/proof.bash
+. tests/bench/proof.bash
+pf=$work/proof
+bench_proof "$PWD" "$work/proof"
+# The peer: the quote by tpm2_checkquote, the chain by openssl, the log's records and the values taken out by jq. It compares no
+# value with a manifest.
+cat >"$work/checkquote.sh" <<'CHECK'
+#!/bin/bash
+set -e
+cd "$1"
+jq -r .quote.message hundred.json | base64 -d >peer.msg
+jq -r .quote.signature hundred.json | base64 -d >peer.sig
+jq -r '.ak.certificates[0]' hundred.json >peer.leaf
+jq -r '.ak.certificates[1:][]' hundred.json >peer.rest
+jq -e '[.pcrs.sha256, (.runtime_log | length)] | length == 2' hundred.json
+openssl verify -CAfile root.pem -untrusted peer.rest -purpose any peer.leaf
+openssl x509 -in peer.leaf -pubkey -noout >peer.pub
+tpm2_checkquote -u peer.pub -m peer.msg -s peer.sig -g sha256 -q "$2"
+CHECK
+chmod +x "$work/checkquote.sh"
+extra=$(python3 -c 'import hashlib; print(hashlib.sha256(bytes(32)).hexdigest())')
+with=(--manifest "$pf/signed.json" --key "$pf/key.pub" --trust "$pf/trust")
+"$assay" verify "$pf/hundred.json" "${with[@]}" >/dev/null
+verify_s=$(runs=100 best "$assay" verify "$pf/hundred.json" "${with[@]}")
+checkquote_s=$(runs=20 best "$work/checkquote.sh" "$pf" "$extra")
+gcc -O2 -I include -o "$work/verifies" tests/bench/verifies.c build/libassay.so.0 -Wl,-rpath,"$PWD/build"
+verifies=0
+for _ in 1 2 3 4 5; do
+	n=$("$work/verifies" "$pf/signed.json" "$pf/key.pub" "$pf/trust" "$pf/hundred.json" 2)
+	verifies=$(awk -v a="$n" -v b="$verifies" 'BEGIN { print (a > b ? a : b) }')
+done
+
+say "weights, a machine's proofs"
+skip() {
+	echo "run.sh: $*" >&2
+	exit 1
+}
+# shellcheck source=tests/cli/swtpm.bash
+. tests/cli/swtpm.bash
+mkdir -p "$work/weights"
+for i in $(seq 0 999); do
+	[ -r "$work/weights/part$i" ] || head -c 1M /dev/urandom >"$work/weights/part$i"
+done
+if [ ! -r "$work/huge" ]; then
+	head -c 1G /dev/urandom >"$work/huge.new"
+	mv "$work/huge.new" "$work/huge"
+fi
+cat "$work"/weights/* "$work/huge" >/dev/null
+agentdir=$(mktemp -d "${TMPDIR:-/tmp}/assay-bench.XXXXXX")
+trap 'stop_tpm; rm -rf "$copy" "$agentdir"' EXIT
+tpm_with_ak azure "$agentdir"
+cat >"$agentdir/agent.yaml" <<-END
+	schema: assay.agent/1
+	tpm: {tcti: "$tcti", key: azure}
+	log: $agentdir/runtime.cel
+	serve: {listen: "127.0.0.1:0"}
+END
+agent=("build/assay-agent")
+rate7=$(speed)
+weights_s=$(best "${agent[@]}" measure code --config "$agentdir/agent.yaml" "$work/weights")
+huge_s=$(best "${agent[@]}" measure weights --fsverity --config "$agentdir/agent.yaml" "$work/huge")
+rate8=$(speed)
+# The same quote by tpm2_quote, one after another.
+tpm2_quote -T "$tcti" -c 0x81000003 -l sha256:0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 -q 00 -m "$agentdir/q" -s "$agentdir/s" >/dev/null
+quote_s=$(runs=20 best tpm2_quote -T "$tcti" -c 0x81000003 -l sha256:0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 -q 00 \
+	-m "$agentdir/q" -s "$agentdir/s")
+"${agent[@]}" serve --config "$agentdir/agent.yaml" 2>"$agentdir/serve" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; stop_tpm; rm -rf "$copy" "$agentdir"' EXIT
+for ((i = 0; i < 400; i++)); do
+	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$agentdir/serve")
+	[ -z "$port" ] || break
+	sleep 0.05
+done
+# Fresh proofs, one client; the best of some rounds of 20.
+fresh=$(python3 - "$port" <<-'END'
+	import http.client, os, sys, time
+	best = 0
+	for _ in range(5):
+	    t = time.perf_counter()
+	    for _ in range(20):
+	        c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+	        c.request("GET", "/.well-known/assay/proof?nonce=" + os.urandom(16).hex())
+	        r = c.getresponse()
+	        assert r.status == 200 and r.read()
+	        c.close()
+	    best = max(best, 20 / (time.perf_counter() - t))
+	print(f"{best:.1f}")
+END
+)
+kill "$server"
+wait "$server" 2>/dev/null || true
+
 say "memory"
 mem=$(peak "$assay" precompute "$work/disk.raw" --platform "$platform" --json)
 mem10=$(peak "$assay" precompute "$work/large.raw" --platform "$platform" --no-image-digest --json)
@@ -297,6 +391,8 @@ awk -v size="$size" -v rate="$rate" -v rate2="$rate2" -v pe="$pe" -v pesign="$pe
 	-v ext4cat="$ext4cat" -v debugfscat="$debugfscat" \
 	-v auditplain="$auditplain" -v hashplain="$hashplain" -v auditbase="$auditbase" -v hashbase="$hashbase" \
 	-v sizem="$sizem" -v manifest="$manifest_s" -v dsse="$dsse_s" \
+	-v verify="$verify_s" -v checkquote="$checkquote_s" -v verifies="$verifies" -v weights="$weights_s" -v huge="$huge_s" \
+	-v quote="$quote_s" -v fresh="$fresh" -v rate7="$rate7" -v rate8="$rate8" \
 	-v fourraw="$fourraw" -v fourqcow2="$fourqcow2" -v memsparse="$memsparse" '
 function row(what, ours, other, ratio, want) {
 	printf "| %s | %s | %s | %s | %s |\n", what, ours, other, ratio, want
@@ -352,6 +448,15 @@ BEGIN {
 	row("peak memory, facts of a sparse qcow2 of 30 GB", sprintf("%.1f MiB", memsparse / 1024), "", "", memsparse <= 65536 ? "64 MiB, met" : "64 MiB, MISSED")
 	r = dsse / manifest
 	row(sprintf("`manifest verify` of %.0f KB, ECDSA P-256, against `openssl dgst -verify` with jq and base64", sizem / 1000), sprintf("%.1f ms", manifest * 1000), sprintf("%.1f ms", dsse * 1000), sprintf("%.2f", r), manifest <= 0.005 ? "5 ms, met" : "5 ms, MISSED")
+	r = checkquote / verify
+	row("`verify` of a proof, RSA-2048, chain of 3, 100 events, against `openssl verify` and `tpm2_checkquote` with jq", sprintf("%.1f ms", verify * 1000), sprintf("%.1f ms", checkquote * 1000), sprintf("%.2f", r), verify <= 0.005 ? "5 ms, met" : "5 ms, MISSED")
+	row("the same by libassay on one core", sprintf("%.0f/s", verifies), "", "", verifies >= 3000 ? "3000/s, met" : "3000/s, MISSED")
+	if (rate8 > rate7) rate7 = rate8
+	r = 1000 * 1024 * 1024 / weights / rate7 / cores
+	row("a tree of 1000 files of 1 MiB measured, against `openssl speed` sha256 on all cores", sprintf("%.3f s, %.0f MB/s", weights, 1000 * 1024 * 1024 / weights / 1e6), sprintf("%d x %.0f MB/s", cores, rate7 / 1e6), sprintf("%.2f", r), target(r, 0.85))
+	r = gb / huge / rate7 / cores
+	row("a file of 1 GiB by its fs-verity digest, the same", sprintf("%.3f s, %.0f MB/s", huge, gb / huge / 1e6), sprintf("%d x %.0f MB/s", cores, rate7 / 1e6), sprintf("%.2f", r), target(r, 0.85))
+	row("fresh proofs by `assay-agent serve`, RSA-2048, against `tpm2_quote` again and again", sprintf("%.1f/s", fresh), sprintf("%.1f/s", 1 / quote), sprintf("%.2f", fresh * quote), "-")
 	row("peak memory, disk of 100 MB", sprintf("%.1f MiB", mem / 1024), "", "", ceiling(mem))
 	row("peak memory, disk of 10 GB", sprintf("%.1f MiB", mem10 / 1024), "", "", ceiling(mem10))
 	row("peak memory, `measure` in four banks", sprintf("%.1f MiB", memfacts / 1024), "", "", ceiling(memfacts))
