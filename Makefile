@@ -169,6 +169,12 @@ $(OUT)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(fuzz_main) $(OUT)/libassay.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(all_ldflags) $(fuzz_link) -o $@ $^ $(pkg_libs) $(LDLIBS)
 
+# Mutations of a proof, in one process; tests/cli/mutation.bats builds it with VARIANT=asan.
+$(OUT)/mutation/%: $(OBJ)/tests/mutation/%.o $(OUT)/libassay.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs) $(LDLIBS)
+
 # The probe: an EFI program for a machine's own event log (docs/PROBE.md), and a disk that boots it.
 # It wants clang and lld, and its disk sfdisk and mtools, so `all` leaves it out. Its bytes must not
 # depend on who builds it: the flags are its own, user CFLAGS stay away.
