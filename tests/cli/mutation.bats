@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Mutations of a good proof, 10,000 of them, under ASan and UBSan: none is accepted but those that are the same document, none
-# crashes (tests/mutation/proof.c). MUTATION_SEED repeats a run.
+# crashes (tests/mutation/proof.c). MUTATION_SEED: another seed than 1.
 
 bats_require_minimum_version 1.5.0
 
@@ -25,7 +25,7 @@ setup() {
 		cat "$BATS_TEST_TMPDIR/make"
 		false
 	}
-	local seed=${MUTATION_SEED:-$((RANDOM * 32768 + RANDOM))}
+	local seed=${MUTATION_SEED:-1}
 	cd "$BATS_TEST_TMPDIR"
 	run -0 "$top/build/asan/mutation/proof" "$machine" "$seed" 10000
 	echo "# ${lines[-1]}" >&3
