@@ -270,7 +270,7 @@ static int by_key(const void *a, const void *b)
 static bool close_container(struct reader *r, struct assay_json *node, size_t from)
 {
 	const size_t n = r->n - from;
-	struct assay_json **kids = r->kids + from;
+	struct assay_json **kids = r->kids ? r->kids + from : NULL; /* the first container may be empty */
 	bool sorted = true;
 
 	for (size_t i = 1; node->kind == JSON_NODE_OBJECT && i < n && sorted; i++)
