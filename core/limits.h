@@ -264,8 +264,6 @@
  */
 #define ASSAY_RUNTIME_MAX_TEXT (1U << 20)
 #define ASSAY_CEL_MAX_RECORDS (1U << 16)
-/* As lines or in a proof, where each byte of a text may take six. */
-#define ASSAY_CEL_MAX_LINE (8U << 20)
 /* Items of one "outputs", files of one call that measures. */
 #define ASSAY_RUNTIME_MAX_ITEMS (1U << 16)
 

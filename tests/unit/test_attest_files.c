@@ -193,6 +193,29 @@ static void test_depth(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static void test_many(void **state)
+{
+	char folder[300], path[400], command[400];
+	ASSAY_AUTO(assay_files) *files = NULL;
+
+	(void)state;
+	snprintf(folder, sizeof(folder), "%s-many", top);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	for (unsigned i = 0; i <= ASSAY_RUNTIME_MAX_ITEMS; i++) {
+		if (i == ASSAY_RUNTIME_MAX_ITEMS) {
+			assert_int_equal(assay_files_list(folder, &files, &err), 0);
+			assert_int_equal(files->n, ASSAY_RUNTIME_MAX_ITEMS);
+			assay_files_free(&files);
+		}
+		snprintf(path, sizeof(path), "%s/%u", folder, i);
+		assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
+	}
+	assert_int_equal(assay_files_list(folder, &files, &err), -1);
+	assert_int_equal(err.code, ASSAY_E_LIMIT);
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	assert_int_equal(system(command), 0);
+}
+
 static void test_dm(void **state)
 {
 	/* As the kernel's documentation has one. */
@@ -245,7 +268,7 @@ static void test_memory(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_sha256),	cmocka_unit_test(test_fsverity), cmocka_unit_test(test_empty),
 	cmocka_unit_test(test_refused), cmocka_unit_test(test_changed),	 cmocka_unit_test(test_depth),
-	cmocka_unit_test(test_dm),	cmocka_unit_test(test_memory),
+	cmocka_unit_test(test_many),	cmocka_unit_test(test_dm),	 cmocka_unit_test(test_memory),
 };
 
 int main(void)
