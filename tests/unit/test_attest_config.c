@@ -113,7 +113,7 @@ static void test_refused(void **state)
 		{ "schema: assay.agent/1\ntls: {names: [\"\"]}\n", "no text" },
 		{ "schema: assay.agent/1\ntls: {owner: 4294967295}\n", "'owner'" },
 		{ "schema: assay.agent/1\ntls: {key: key.pem}\n", "begin with /" },
-		{ "schema: assay.agent/1\nserve: {queue: 0}\n", "serves nobody" },
+		{ "schema: assay.agent/1\nserve: {queue: 0}\n", "at least 1" },
 		{ "schema: assay.agent/1\nserve: {queue: 65537}\n", "'queue'" },
 	};
 
