@@ -51,6 +51,7 @@ config() {
 }
 
 create() { "$agent" key create --config "$tmp/agent.yaml" -o "$tmp/request.json" "$@"; }
+# shellcheck disable=SC2120 # run hands arguments on
 challenge() { "$assay" ca challenge "$ca" "$tmp/request.json" --ek-trust "$trust" -o "$tmp/challenge.json" "$@"; }
 activate() { "$agent" key activate --config "$tmp/agent.yaml" -o "$tmp/answer.json" "$tmp/challenge.json"; }
 issue() { "$assay" ca issue "$ca" "$tmp/request.json" "$tmp/answer.json" -o "$tmp/ak.pem" "$@"; }

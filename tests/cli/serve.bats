@@ -51,7 +51,7 @@ configure() {
 	EOF
 }
 
-# Starts it, waits until it listens; $port, $url.
+# Starts it, waits until it listens; $port.
 serve() {
 	"$agent" serve --config "$tmp/agent.yaml" "$@" 2>"$tmp/stderr" 3>&- &
 	server_pid=$!
@@ -63,7 +63,6 @@ serve() {
 		kill -0 "$server_pid" 2>/dev/null || break
 		sleep 0.05
 	done
-	url=http://127.0.0.1:$port/.well-known/assay/proof
 	[ -n "$port" ] || { cat "$tmp/stderr"; return 1; }
 }
 

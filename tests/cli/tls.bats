@@ -30,6 +30,7 @@ configure() {
 	EOF
 }
 
+# shellcheck disable=SC2120 # run hands arguments on
 tls() { "$agent" tls --config "$tmp/agent.yaml" "$@"; }
 
 # PCR 15 after the certificates in these files, from zero, by other people's programs.
@@ -87,11 +88,11 @@ pcr15() { tpm2_pcrread -T "$tcti" sha256:15 | awk '/15:/ { sub(/0x/, "", $2); pr
 @test "tls: killed at any moment, the next start has one pair, measured" {
 	need openssl xxd
 	start_tpm
-	local i files
+	local i
 	for i in {1..40}; do
 		[ "$((i % 8))" != 1 ] || {
 			stop_tpm
-			rm -rf "$tmp/state" "$tmp"/runtime.cel* "$mem"/*
+			rm -rf "$tmp/state" "$tmp"/runtime.cel* "${mem:?}"/*
 			start_tpm
 			configure
 		}
