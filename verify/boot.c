@@ -321,9 +321,43 @@ static void before_runtime(const struct machine *m, struct assay_pcrs *ret)
 				memset(ret->v[b][i], 0, ASSAY_MAX_DIGEST);
 }
 
+/* A log without any event of a PCR that the boot does not leave at zero: its end is missing. IMA's PCR 10 is in no such log. */
+static bool lacks(const struct machine *m, const struct assay_replay_reasons *r, int bank, unsigned pcr)
+{
+	size_t n, stride;
+	const uint8_t *boot = boot_values(m, m->v->boot, pcr, (enum assay_bank)bank, &n, &stride);
+
+	return pcr != 10 && (r->untouched[bank] >> pcr & 1U) && boot && !is_zero(boot, assay_bank_size((enum assay_bank)bank));
+}
+
+static void refuse_log(const struct machine *m, const struct assay_replay_reasons *r, const struct assay_pcrs *before,
+		       const struct assay_pcrs *replayed)
+{
+	struct assay_proof_verdict *v = m->v;
+
+	v->log_agrees = true;
+	for (int b = 0; b < ASSAY_N_BANKS; b++) {
+		for (unsigned i = 0; i < BOOT_PCRS; i++) {
+			const bool both = (replayed->have[b] & before->have[b]) >> i & 1U;
+			/* Where the values differ, the cause of that comes first. */
+			const bool missing = v->matched && lacks(m, r, b, i);
+
+			/* With a phase PCR 11 has gone on since. */
+			if (!missing &&
+			    (!both || (i == 11 && m->policy->phase) || memcmp(replayed->v[b][i], before->v[b][i], ASSAY_MAX_DIGEST) == 0))
+				continue;
+			v->log_agrees = false;
+			assay_proof_refuse(v, ASSAY_STEP_BOOT, ASSAY_PROOF_TCG_LOG, "the firmware's log %s PCR %u (%s)",
+					   missing ? "has no event of" : "does not lead to the value of", i,
+					   assay_bank_name((enum assay_bank)b));
+		}
+	}
+}
+
 static int compare_log(const struct machine *m, struct assay_err *err)
 {
 	struct assay_proof_verdict *v = m->v;
+	struct assay_replay_reasons reasons = { 0 };
 	ASSAY_AUTO_FREE struct assay_pcrs *pcrs = calloc(2, sizeof(*pcrs));
 	unsigned banks;
 
@@ -337,22 +371,10 @@ static int compare_log(const struct machine *m, struct assay_err *err)
 				   banks == 0 ? "is in no bank that is signed" : "is not of a TPM");
 		return 0;
 	}
-	if (assay_eventlog_replay(v->log, banks, replayed, NULL, err) < 0)
+	if (assay_eventlog_replay(v->log, banks, replayed, &reasons, err) < 0)
 		return -1;
-	v->log_agrees = true;
-	for (int b = 0; b < ASSAY_N_BANKS; b++) {
-		for (unsigned i = 0; i < BOOT_PCRS; i++) {
-			const bool both = (replayed->have[b] & before->have[b]) >> i & 1U;
-
-			/* With a phase PCR 11 has gone on since. */
-			if (!both || (i == 11 && m->policy->phase) || memcmp(replayed->v[b][i], before->v[b][i], ASSAY_MAX_DIGEST) == 0)
-				continue;
-			v->log_agrees = false;
-			assay_proof_refuse(v, ASSAY_STEP_BOOT, ASSAY_PROOF_TCG_LOG,
-					   "the firmware's log does not lead to the value of PCR %u (%s)", i,
-					   assay_bank_name((enum assay_bank)b));
-		}
-	}
+	refuse_log(m, &reasons, before, replayed);
+	assay_replay_reasons_free(&reasons);
 	return 0;
 }
 

@@ -418,6 +418,13 @@ with_events() {
 	prove "$tmp/p" --tcg-log "$tmp/log"
 	refused tcg-log "$tmp/p"
 	[[ $output == *"PCR 4"* ]]
+	# One that has left out all of a PCR.
+	jq '.pcrs |= map(if .pcr == 9 then .events = [] else . end)' prediction.json > "$tmp/without"
+	run ! cmp -s prediction.json "$tmp/without"
+	"$top/tests/fixtures/log-of.py" "$tmp/without" "$tmp/log"
+	prove "$tmp/p" --tcg-log "$tmp/log"
+	refused tcg-log "$tmp/p"
+	[[ $output == *"has no event of PCR 9"* ]]
 	head -c 100 boot.log > "$tmp/log"
 	prove "$tmp/p" --tcg-log "$tmp/log"
 	refused tcg-log "$tmp/p"

@@ -9,7 +9,7 @@
  *   source        ak.source is another of its four words (nothing signs it)
  *   hint          manifest is null: the hint is left out
  *   no-tcg-log    tcg_log is null: the platform has none
- *   tcg-log       tcg_log has other texts, or other digests of SHA-1, or nothing about a PCR; where it leads to is the same
+ *   tcg-log       tcg_log has other texts, or other digests of SHA-1; where it leads to is the same
  *   log           runtime_log has other banks besides SHA-256, its banks or events of two PCRs in another order: each PCR's
  *                 events are the same, and in their order
  *   public        ak.public says other things of the same key, which its certificate alone speaks for
@@ -627,7 +627,7 @@ static size_t mutate(void)
 enum same { SAME, SOURCE, HINT, NO_TCG_LOG, TCG_LOG, LOG, PUBLIC, OTHER };
 static const char *const same_names[] = { "same", "source", "hint", "no-tcg-log", "tcg-log", "log", "public" };
 
-/* Does the second lead to the values of the first, in each PCR that it has events of? In the bank that decides. */
+/* Does the second lead to the values of the first? In the bank that decides. */
 static bool same_pcrs(const struct assay_json *a, const struct assay_json *b)
 {
 	const struct assay_json *node[2] = { a, b };
@@ -644,8 +644,8 @@ static bool same_pcrs(const struct assay_json *a, const struct assay_json *b)
 			return false;
 	}
 	for (unsigned i = 0; i < ASSAY_N_PCRS; i++)
-		if ((pcrs[1].have[ASSAY_SHA256] & (1U << i)) &&
-		    (!(pcrs[0].have[ASSAY_SHA256] & (1U << i)) || memcmp(pcrs[0].v[ASSAY_SHA256][i], pcrs[1].v[ASSAY_SHA256][i], 32) != 0))
+		if (((pcrs[0].have[ASSAY_SHA256] ^ pcrs[1].have[ASSAY_SHA256]) & (1U << i)) ||
+		    memcmp(pcrs[0].v[ASSAY_SHA256][i], pcrs[1].v[ASSAY_SHA256][i], 32) != 0)
 			return false;
 	return true;
 }
