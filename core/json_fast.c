@@ -132,9 +132,14 @@ static const char *plain_end(const char *p, const char *end)
 		memcpy(&w, p, 8);
 		const uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
 
-		/* A borrow may make the byte after a hit look like one; the first is right, and the rest is looked at singly. */
-		if ((((w - ones * 0x20) | (quote - ones) | (slash - ones) | w) & high) != 0)
+		const uint64_t hits = ((w - ones * 0x20) | (quote - ones) | (slash - ones) | w) & high;
+
+		/* A borrow may make the byte after a hit look like one; the first is right. */
+		if (hits != 0) {
+			if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+				return p + __builtin_ctzll(hits) / 8;
 			break;
+		}
 		p += 8;
 	}
 	while (p < end && is_plain(*p))
