@@ -6,7 +6,7 @@
 #   tests/run.sh [unit|fuzz|cli|boot|all|FILE]...     (nothing means all)
 #
 # FILE is a bats file or a program that speaks TAP. Unit tests and cli run two at a time, boots on two
-# lanes: one file at a time of those that boot the base image, and one of the others. The output of each goes to build/test-logs/, that of a failing one is shown in full. A
+# lanes: one for those that use the base image, one for the others. The output of each goes to build/test-logs/, that of a failing one is shown in full. A
 # program that dies, fails without saying so, or runs fewer or more tests than it announced counts
 # as a failure. The last line is "N passed, N failed, N skipped"; exit 1 if anything failed or if
 # nothing ran (skipping everything is running nothing).
@@ -150,13 +150,15 @@ run_one() { # GROUP FILE
 	esac
 }
 
-# lane NUMBER FILE...: boots, one after another; NUMBER is the first one's.
+# A lane runs boots one after another. Each file is run by the lane that takes it first; the file's place in the list is its
+# number.
 lane() {
-	local source
-	started=$1
+	local first=$1 place
 	shift
-	for source; do
-		run_one boot "$source"
+	for place; do
+		mkdir "$totals/taken.$first.$place" 2> /dev/null || continue
+		started=$((first + place))
+		run_one boot "${boots[place]}"
 	done
 	wait
 }
@@ -187,26 +189,28 @@ run_group() {
 		done
 		;;
 	boot)
-		# A machine of one processor keeps one core busy. What builds or changes the image is by itself.
-		local of_image=() others=()
+		# A machine of one processor keeps one core busy. The first of those that use the image builds it; when the
+		# others are done, their lane helps with the last.
+		local first=$started boots=() of_image=() others=() last_first=()
 		for source in tests/boot/*.bats; do
 			[ -e "$source" ] || continue
 			if grep -q 'build/image' "$source"; then
-				of_image+=("$source")
+				of_image+=("${#boots[@]}")
+				[ "${#of_image[@]}" = 1 ] || last_first=("${#boots[@]}" "${last_first[@]}")
 			else
-				others+=("$source")
+				others+=("${#boots[@]}")
 			fi
+			boots+=("$source")
 		done
 		width=1
 		if [ "$jobs" = 1 ]; then
-			for source in "${of_image[@]}" "${others[@]}"; do
-				run_one boot "$source"
-			done
+			lane "$started" "${of_image[@]}" "${others[@]}"
 		else
 			lane "$started" "${of_image[@]}" &
-			lane $((started + ${#of_image[@]})) "${others[@]}" &
-			started=$((started + ${#of_image[@]} + ${#others[@]}))
+			lane "$started" "${others[@]}" "${last_first[@]}" &
 		fi
+		wait
+		started=$((first + ${#boots[@]}))
 		;;
 	*)
 		if [ ! -e "$group" ]; then

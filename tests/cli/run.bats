@@ -79,3 +79,20 @@ last_line() {
 	[ "$status" -eq 1 ]
 	last_line "0 passed, 0 failed, 1 skipped"
 }
+
+@test "boots: each file once, whichever lane takes it; what fails in one is counted" {
+	local tree=$BATS_TEST_TMPDIR/tree name
+	mkdir -p "$tree/tests/boot"
+	cp tests/run.sh "$tree/tests/"
+	for name in a b c d; do
+		printf '# build/image\n@test "%s" { echo %s >>ran; sleep 1; }\n' $name $name >"$tree/tests/boot/$name.bats"
+	done
+	printf '@test "x" { echo x >>ran; false; }\n' >"$tree/tests/boot/x.bats"
+	for name in 1 2; do
+		rm -f "$tree/ran"
+		ASSAY_TEST_LOGS=$tree/logs ASSAY_TEST_JOBS=$name run "$tree/tests/run.sh" boot
+		[ "$status" -eq 1 ]
+		last_line "4 passed, 1 failed, 0 skipped"
+		[ "$(sort "$tree/ran" | tr -d '\n')" = abcdx ]
+	done
+}
