@@ -131,7 +131,7 @@ first_is() {
 
 @test "another command line" {
 	explain_parts
-	printf ' debug' >> "$dir/cmdline"
+	printf ' audit=0' >> "$dir/cmdline"
 	boot_row_disk "$dir"
 	explain_boot
 	first_is 4 '*: another UKI; its command line (.cmdline) differs; .linux, .osrel, .initrd, .uname and .sbat are the same'
@@ -173,7 +173,7 @@ first_is() {
 
 @test "an addon beside the UKI" {
 	cp --sparse=always "$base/disk.img" "$dir/disk.img"
-	boot_ukify build --stub="$(dirname "$(boot_stub 257)")/addonx64.efi.stub" --cmdline=debug --output="$dir/a.addon.efi" \
+	boot_ukify build --stub="$(dirname "$(boot_stub 257)")/addonx64.efi.stub" --cmdline=audit=0 --output="$dir/a.addon.efi" \
 		> "$dir/ukify" 2>&1 || boot_die "$(cat "$dir/ukify")"
 	mmd -i "$dir/disk.img@@$boot_esp_offset" ::/EFI/BOOT/BOOTX64.EFI.extra.d
 	mcopy -i "$dir/disk.img@@$boot_esp_offset" "$dir/a.addon.efi" ::/EFI/BOOT/BOOTX64.EFI.extra.d/
@@ -205,10 +205,10 @@ first_is() {
 	boot_row_disk "$one"
 	explain_manifest "$one" "$base/profile.yaml"
 	explain_parts
-	printf ' debug' >> "$dir/cmdline"
+	printf ' audit=0' >> "$dir/cmdline"
 	boot_row_disk "$dir"
 	explain_boot
-	first_is 12 'another command line: "initrd=*panic=-1 debug", expected "initrd=*panic=-1"; they part at *' "$one"
+	first_is 12 'another command line: "initrd=*panic=-1 audit=0", expected "initrd=*panic=-1"; they part at *' "$one"
 }
 
 # --- Secure Boot ----------------------------------------------------------------------------------
