@@ -53,7 +53,7 @@ check+=(softhsm2 swtpm swtpm-tools tpm2-openssl tpm2-tools)
 bench+=(faketime jq)
 
 # Programs that use the library, in C, C++ and Python.
-check+=(g++ mypy python3-requests)
+check+=(g++ mypy python3-requests python3-typeshed)
 
 # A matrix of images and platforms, here or on a cluster; a cluster and a registry of one machine for the tests.
 matrix=(ninja-build python3 python3-yaml)

@@ -73,7 +73,8 @@ whole() {
 	issue
 	openssl verify -x509_strict -CAfile "$ca/ca.pem" "$tmp/ak.pem"
 	openssl x509 -in "$tmp/ak.pem" -noout -ext extendedKeyUsage,keyUsage,basicConstraints >"$tmp/ext"
-	grep -q '2\.23\.133\.8\.3' "$tmp/ext"
+	# 2.23.133.8.3, for which OpenSSL has a name since 3.4
+	openssl x509 -in "$tmp/ak.pem" -outform der | xxd -p | tr -d '\n' | grep -q 06056781050803
 	grep -q 'CA:FALSE' "$tmp/ext"
 	tpm2_readpublic -T "$tcti" -c 0x81010010 -f pem -o "$tmp/key.pem" >"$tmp/readpublic"
 	openssl x509 -in "$tmp/ak.pem" -pubkey -noout | diff - "$tmp/key.pem"
@@ -386,7 +387,7 @@ whole() {
 @test "ca init: whole or not at all, for its owner alone" {
 	"$assay" ca init "$ca" --name "Our CA" --days 30
 	[ "$(stat -c %a "$ca" "$ca/ca.key" | paste -sd' ')" = "700 600" ]
-	openssl x509 -in "$ca/ca.pem" -noout -subject | grep -q 'CN = Our CA'
+	openssl x509 -in "$ca/ca.pem" -noout -subject | grep -qE 'CN ?= ?Our CA'
 	openssl verify -x509_strict -CAfile "$ca/ca.pem" "$ca/ca.pem"
 	openssl x509 -in "$ca/ca.pem" -noout -checkend $((29 * 86400))
 	run -1 openssl x509 -in "$ca/ca.pem" -noout -checkend $((31 * 86400))
