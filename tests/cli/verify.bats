@@ -675,3 +675,37 @@ with_events() {
 	[[ $output == *"unknown-kind: it is a dump of go-attestation"* ]]
 	run -1 "$assay" verify "$real/Dstack-TEE-guest-agent-attestation-gcp-tdx.bin" --pcrs "$tmp/m0" --trust "$tmp/trust"
 }
+
+@test "a quote of a Google TDX machine, signed with ECDSA, and its key's certificate" {
+	local real=$top/../shared/data/proofs evidence
+	evidence=$real/Dstack-TEE-guest-agent-attestation-gcp-tdx.bin
+	[ -r "$evidence" ] || skip "no ../shared/data/proofs"
+	mkdir "$tmp/trust" && cp "$real"/google-gcp_ek_ak_ca_*.crt "$tmp/trust"
+	# TPMS_ATTEST, its length and TPMT_SIGNATURE, then the values of PCRs 0, 2 and 14, and the certificate: as AICert has them.
+	python3 - "$evidence" "$tmp" <<- 'EOF'
+	import base64, json, re, struct, sys
+	d, tmp = open(sys.argv[1], "rb").read(), sys.argv[2]
+	at = d.index(b"\xffTCG\x80\x18")
+	sig = d.index(bytes.fromhex("0018000b0020"), at)
+	message, signature = d[at : sig - 2], d[sig : sig + 72]
+	named = (m.start() for m in re.finditer(b"sha256\x80", d) if m.start() > sig)
+	values = [(struct.unpack("<I", d[k - 5 : k - 1])[0], d[k + 7 : k + 39]) for k in named]
+	selection = b"".join(struct.pack("<HB", 0x0B, 3) + bytes([0x05, 0x40, 0, 0]) + b"\0" if n == 0 else bytes(8) for n in range(16))
+	block = struct.pack("<I", 3) + b"".join(struct.pack("<H", 32) + v + bytes(32) for _, v in values) + bytes(66 * 5)
+	pcr = struct.pack("<I", 1) + selection + struct.pack("<I", 1) + block
+	der = next(k for k in range(sig, len(d)) if d[k : k + 2] == b"\x30\x82")
+	der = d[der : der + 4 + struct.unpack(">H", d[der + 2 : der + 4])[0]]
+	b64 = lambda b: {"base64": base64.b64encode(b).decode()}
+	for name, m in (("good", message), ("bad", message[:-1] + bytes([message[-1] ^ 1]))):
+	    json.dump({"event_log": [], "remote_attestation": {"quote": {"message": b64(m), "signature": b64(signature), "pcr": b64(pcr)},
+	               "cert_chain": [b64(der)]}}, open(f"{tmp}/{name}.json", "w"))
+	json.dump({"measurements": {str(n): v.hex() for n, v in values}}, open(f"{tmp}/m", "w"))
+	EOF
+	run -0 "$assay" verify "$tmp/good.json" --pcrs "$tmp/m" --log-pcr 16 --trust "$tmp/trust" "${at[@]}"
+	[[ $output == *"ECDSA with sha256"* ]]
+	run -3 "$assay" verify "$tmp/bad.json" --pcrs "$tmp/m" --log-pcr 16 --trust "$tmp/trust" "${at[@]}"
+	[[ $output == *"bad-signature"* ]]
+	rm "$tmp/trust"/*root*
+	run "$assay" verify "$tmp/good.json" --pcrs "$tmp/m" --log-pcr 16 --trust "$tmp/trust" "${at[@]}"
+	[ "$status" -ne 0 ]
+}

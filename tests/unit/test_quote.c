@@ -653,8 +653,8 @@ static uint8_t *bytes_at(const struct assay_json *quote, const char *name, size_
 /* Proofs that machines of a cloud have given. */
 static void test_real(void **state)
 {
-	static const char *const names[] = { "proofs/mithril-security-b9606b44-sample_build_response.json",
-					     "proofs/mithril-security-docs-get-started-067f1705.json" };
+	static const char *const names[] = { "data/proofs/mithril-security-b9606b44-sample_build_response.json",
+					     "data/proofs/mithril-security-docs-get-started-067f1705.json" };
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
